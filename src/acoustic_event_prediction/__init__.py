@@ -1,0 +1,19 @@
+"""Predict that a laugh is about to begin in a conversation, from audio that has already been heard.
+
+Reading order: `pipeline_registry`, one `pipelines/<stage>/pipeline.py`, one node, the domain module
+that it calls.
+
+    frames            seconds, samples and frames: the only place where a time becomes a frame
+    number params            every setting, typed errors            what a user, a file or a setting
+    can cause audio             audio files -> mono blocks at the model's rate corpus/           raw
+    corpora -> episodes, events, turns, words assignments       who is the user, who the system
+    labels            onsets -> labels per frame frame_arrays      [T, D] arrays on disk,
+    memory-mapped, with provenance speech_lm/        Mimi and Moshi: streams -> features models/
+    classifier, losses, training loop, predictor file metrics           frame metrics and exact
+    thresholds; `bootstrap` their intervals; `figures` their pictures datasets/         Kedro
+    catalog types workers/          what torchrun runs, and the launcher pipelines/        Kedro
+    pipelines: ingestion, feature_extraction, labeling, training, evaluation sample/           makes
+    the embedded sample
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Catalog types: raw audio, frame arrays, sealed partitions, predictors, folders."""

@@ -1,0 +1,192 @@
+"""Partitions of a data set that is either complete or refused."""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+
+from acoustic_event_prediction.atomic import PART_SUFFIX, replacing
+from acoustic_event_prediction.errors import StoreError
+from acoustic_event_prediction.progress import track
+
+Partitions = Mapping[str, Callable[[], Any]]
+
+
+class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[str, Any]]):
+    """One file per partition, and a seal that names them all once the set is complete.
+
+    Saving a mapping `{id: value or callable}` writes each partition atomically, then the seal.
+    Saving a list of ids writes only the seal, after a check that every one is there: workers have
+    written them, through `writing` of the same catalog entry. Loading gives `{id: load}` for
+    exactly the sealed ids, and is refused without a seal, so that half a result is never used.
+
+    Args:
+        path: folder of the set.
+        dataset: type of one partition, a Kedro dataset configuration.
+        filename_suffix: e.g. `.json`.
+        metadata: ignored by Kedro; used by its plug-ins.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        dataset: str | dict[str, Any],
+        filename_suffix: str,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._dataset = {"type": dataset} if isinstance(dataset, str) else dict(dataset)
+        self._suffix = filename_suffix
+        self._lock: TextIO | None = None
+        self.metadata = metadata
+
+    @property
+    def path(self) -> Path:
+        """Folder of the set."""
+        return self._path
+
+    @property
+    def _seal(self) -> Path:
+        return self._path / "_sealed.json"
+
+    def partition_path(self, partition_id: str) -> Path:
+        """Return the file of a partition.
+
+        Raises:
+            StoreError: the id would leave the folder, or is no file name.
+        """
+        parts = partition_id.split("/")
+        if any(part in {"", ".", ".."} or "\0" in part or "\\" in part for part in parts):
+            raise StoreError(
+                f"{partition_id!r} is no partition id: it has an empty or relative part, a "
+                "backslash or a NUL; rename the episode or speaker"
+            )
+        path = self._path.joinpath(*parts)
+        return path.with_name(path.name + self._suffix)
+
+    def partition(self, partition_id: str) -> Any:
+        """Return the Kedro dataset of one partition."""
+        return self._open(self.partition_path(partition_id))
+
+    def _open(self, path: Path) -> Any:
+        return AbstractDataset.from_config(
+            self._path.name, {**self._dataset, "filepath": path.as_posix()}
+        )
+
+    @contextlib.contextmanager
+    def writing(self, partition_id: str) -> Iterator[Path]:
+        """Give a temporary file to write to; on success it takes the partition's place."""
+        path = self.partition_path(partition_id)
+        try:
+            with replacing(path) as part:
+                yield part
+        except OSError as error:
+            raise StoreError(f"partition {partition_id!r} can't be written: {error}") from error
+
+    def save_partition(self, partition_id: str, value: Any) -> None:
+        """Write one partition, atomically."""
+        with self.writing(partition_id) as part:
+            self._open(part).save(value)
+
+    def save(self, data: Mapping[str, Any] | Sequence[str]) -> None:
+        """Write what is given (a mapping), check that all is there, and seal the set."""
+        try:
+            self._write_and_seal(data)
+        finally:
+            self.release()
+
+    def _write_and_seal(self, data: Mapping[str, Any] | Sequence[str]) -> None:
+        if isinstance(data, Mapping):
+            self.unseal()
+            with track(f"saving {self._path.name}", len(data), "partitions") as advance:
+                for partition_id, value in data.items():
+                    self.save_partition(partition_id, value() if callable(value) else value)
+                    advance(1)
+        ids = sorted(data)
+        missing = [name for name in ids if not self.partition_path(name).is_file()]
+        if missing:
+            raise DatasetError(
+                f"{len(missing)} of {len(ids)} partitions of {self._path} are not on disk, "
+                f"the first: {missing[0]!r}"
+            )
+        with replacing(self._seal) as part:
+            part.write_text(json.dumps({"partitions": ids}, ensure_ascii=False), encoding="utf-8")
+
+    def load(self) -> dict[str, Any]:
+        """Return `{id: load}` for the sealed partitions, sorted by id."""
+        return {name: self.partition(name).load for name in self.ids()}
+
+    def ids(self) -> list[str]:
+        """Return the sealed ids, sorted.
+
+        Raises:
+            StoreError: there is no seal.
+        """
+        if not self._seal.is_file():
+            raise StoreError(
+                f"{self._path} is not complete: the node that writes it has not run or has failed; "
+                f"run the pipeline that makes `{self._path.name}` (see `kedro registry list`)"
+            )
+        seal: dict[str, list[str]] = json.loads(self._seal.read_text(encoding="utf-8"))
+        return seal["partitions"]
+
+    def unseal(self) -> None:
+        """Declare the set unfinished, and keep other runs from writing it until it is sealed.
+
+        Raises:
+            StoreError: another run is writing it.
+        """
+        if self._lock is None:
+            self._path.mkdir(parents=True, exist_ok=True)
+            lock = (self._path / ".lock").open("w", encoding="utf-8")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                raise StoreError(
+                    f"another run is writing {self._path}; wait for it or end it, then run again"
+                ) from None
+            self._lock = lock
+            # With the lock held nobody else writes here: these are what a killed run left behind.
+            for leftover in self._path.rglob(f".*{PART_SUFFIX}"):
+                leftover.unlink(missing_ok=True)
+        self._seal.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Let other runs write the set again."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first partitions and what they hold, for kedro-viz."""
+        ids = self.ids()
+        rows = [[name, _describe_value(self.partition(name).load())] for name in ids[:nrows]]
+        return TablePreview(
+            {
+                "index": list(range(len(rows))),
+                "columns": [f"partition ({len(ids)} in all)", "content"],
+                "data": rows,
+            }
+        )
+
+    def _exists(self) -> bool:
+        return self._seal.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "dataset": self._dataset["type"]}
+
+
+def _describe_value(value: Any) -> str:
+    if hasattr(value, "shape"):
+        text = " x ".join(str(size) for size in value.shape)
+        if getattr(value, "dtype", None) == "int8":
+            text += f", {int(value.sum())} positive"
+        return text
+    return json.dumps(value, ensure_ascii=False)[:120]

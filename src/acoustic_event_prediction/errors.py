@@ -1,0 +1,29 @@
+"""Errors that a user, a file or a setting can cause; their message says what to do."""
+
+
+class ProjectError(Exception):
+    """Base of every error whose message is meant for the user; the command line shows it alone."""
+
+
+class CorpusError(ProjectError):
+    """The corpus is missing, incomplete or contradicts itself."""
+
+
+class CheckpointError(ProjectError):
+    """The Moshi/Mimi checkpoint is missing, partial or not the one that was asked for."""
+
+
+class AudioError(ProjectError):
+    """An audio file can't be read or holds no usable sound."""
+
+
+class StoreError(ProjectError):
+    """A partitioned store is incomplete, locked by another run or refuses a name."""
+
+
+class WorkerError(ProjectError):
+    """A worker process failed; the message holds its last words."""
+
+
+class TrainingError(ProjectError):
+    """The training or validation data can't train or select a classifier."""

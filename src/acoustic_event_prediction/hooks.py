@@ -1,0 +1,208 @@
+"""Around a run: settings checked, outputs unsealed, results named, errors made short."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import settings
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from pydantic import ValidationError
+
+from acoustic_event_prediction.errors import ProjectError
+from acoustic_event_prediction.params import GlobalParams, ProjectParams
+
+logger = logging.getLogger(__name__)
+
+_RESULTS = (
+    "predictor",
+    "training_history",
+    "tensorboard",
+    "scores",
+    "metrics",
+    "roc_curve",
+    "pr_curve",
+    "confusion_matrix",
+)
+
+
+class StrictParameters:
+    """Refuses unknown, ill-typed and contradictory settings before any data set is touched."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check globals, parameters and `--params` together."""
+        runtime = context.config_loader.runtime_params or {}
+        _choose_one_checkpoint_source(runtime)
+        try:
+            self._check(context, runtime)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+
+    def _check(self, context: KedroContext, runtime: dict[str, Any]) -> None:
+        stored = settings.CONFIG_LOADER_CLASS(
+            conf_source=context.config_loader.conf_source,
+            env=context.env,
+            **settings.CONFIG_LOADER_ARGS,
+        )
+        global_values = dict(stored["globals"])
+        _refuse_unknown(runtime, {**stored["parameters"], **global_values})
+        _validate(GlobalParams, _merge(global_values, runtime, only_known=True))
+        parameters = dict(context.config_loader["parameters"])
+        # Kedro adds all of --params to the parameters, those that only the paths need as well.
+        only_paths = {*GlobalParams.model_fields} - {*ProjectParams.model_fields}
+        _validate(
+            ProjectParams,
+            {k: v for k, v in parameters.items() if k not in runtime or k not in only_paths},
+        )
+        # A conf/local/parameters.yml could set these apart from the paths, which follow the
+        # globals.
+        shift = runtime.get("shift_frames", global_values["shift_frames"])
+        used = {parameters["shift_frames"], parameters["labeling"]["shift_frames"]}
+        if used != {shift}:
+            raise ValueError(
+                f"labeling.shift_frames is {parameters['labeling']['shift_frames']} but the paths "
+                f"say shift_{shift}; set shift_frames in globals.yml or by --params shift_frames=N"
+            )
+
+
+class WorkerCatalog:
+    """Hands the run's own catalog configuration, resolved, to the nodes that start workers."""
+
+    @hook_impl
+    def after_catalog_created(self, catalog: DataCatalog, conf_catalog: dict[str, Any]) -> None:
+        """Register `worker_catalog`: `{entry: configuration}`."""
+        entries = {name: entry for name, entry in conf_catalog.items() if name[0] != "_"}
+        catalog["worker_catalog"] = MemoryDataset(entries, copy_mode="assign")
+
+
+class SealedOutputs:
+    """A sealed output counts as unfinished from the moment its node starts."""
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog) -> None:
+        """Remove the seals of the node's outputs and lock them against other runs."""
+        for name in node.outputs:
+            unseal = getattr(catalog.get(name), "unseal", None)
+            if unseal is not None:
+                unseal()
+
+    @hook_impl
+    def on_node_error(self, node: Node, catalog: DataCatalog) -> None:
+        """Let another run write the outputs again."""
+        for name in node.outputs:
+            release = getattr(catalog.get(name), "release", None)
+            if release is not None:
+                release()
+
+
+class RunSummary:
+    """Says at the end where the results are."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Log the headline of the metrics and the place of every result that this run made."""
+        made = pipeline.all_outputs()
+        if "predictor" in made:
+            made |= {"tensorboard"}
+        if "metrics" in made:
+            for split, values in catalog.load("metrics").items():
+                if "auprc" in values:
+                    logger.info("%s: %s", split, _headline(values))
+        for name in _RESULTS:
+            if name in made:
+                place = _describe(catalog, name)
+                logger.info("%s: %s", name.replace("_", " "), place)
+
+
+class ConciseErrors:
+    """Errors that are meant for the user end `kedro run` as one message, without a traceback."""
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Turn a project error into a command-line error with exit status 1."""
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ProjectError):
+                raise click.ClickException(str(cause)) from error
+            cause = cause.__cause__
+        if isinstance(error, DatasetError):
+            raise click.ClickException(str(error)) from error
+
+
+def _choose_one_checkpoint_source(runtime: dict[str, Any]) -> None:
+    """A checkpoint source on the command line replaces the other kind that `conf/` names."""
+    given = runtime.get("checkpoint")
+    if isinstance(given, dict):
+        if given.get("hf_repo") is not None:
+            given.setdefault("directory", None)
+        elif given.get("directory") is not None:
+            given.setdefault("hf_repo", None)
+
+
+def _refuse_unknown(runtime: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    derived = "labeling.shift_frames"
+    names = set(_leaves(known)) - {derived}
+    unknown = [name for name in _leaves(runtime) if name not in names]
+    if derived in unknown:
+        raise ValueError(
+            f"--params {derived} can't be set alone: the folders are named by the horizon; "
+            "use --params shift_frames=N"
+        )
+    if unknown:
+        raise ValueError(
+            f"unknown --params {', '.join(unknown)}; "
+            f"the valid names are: {', '.join(sorted(names))}"
+        )
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _merge(
+    base: Mapping[str, Any], changes: Mapping[str, Any], *, only_known: bool
+) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping):
+            merged[key] = _merge(base[key], value, only_known=False)
+        elif key in base or not only_known:
+            merged[key] = value
+    return merged
+
+
+def _validate(model: type[GlobalParams | ProjectParams], values: Mapping[str, Any]) -> None:
+    try:
+        model.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}, "
+            f"got {problem['input']!r}"
+            for problem in error.errors()
+        ]
+        valid = ", ".join(sorted(_leaves(values)))
+        raise ValueError(
+            "\n  ".join(["invalid parameters:", *problems, f"the names in use are: {valid}"])
+        ) from error
+
+
+def _headline(values: Mapping[str, Any]) -> str:
+    keys = ("auprc", "prevalence", "auroc", "threshold", "precision", "recall", "f1")
+    return ", ".join(f"{key} {json.dumps(values.get(key))}" for key in keys)
+
+
+def _describe(catalog: DataCatalog, name: str) -> str:
+    dataset = catalog.get(name)
+    assert dataset is not None
+    described = dataset._describe()
+    return str(described.get("filepath") or described.get("path"))

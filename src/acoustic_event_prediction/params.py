@@ -1,0 +1,145 @@
+"""Every setting of the project, typed: one frozen model per parameter group of `conf/`.
+
+The numbers themselves live in `conf/base`; a field has a default here only where the field's
+absence has a meaning of its own. Unknown keys and wrong types are refused before any node runs.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+ShiftFrames = Annotated[int, Field(ge=1, le=1000)]
+Split = Literal["train", "validation", "test"]
+
+
+class StrictModel(BaseModel):
+    """A parameter group: frozen, no unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False
+    )
+
+
+class CheckpointParams(StrictModel):
+    """Where Moshi and Mimi come from: a local directory, or a hub repository at a revision."""
+
+    hf_repo: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] | None
+    revision: str | None
+    directory: str | None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "CheckpointParams":
+        if (self.hf_repo is None) == (self.directory is None):
+            raise ValueError(
+                "set exactly one of checkpoint.directory (a local folder) and checkpoint.hf_repo "
+                f"(owner/name), got directory={self.directory!r} and hf_repo={self.hf_repo!r}"
+            )
+        return self
+
+
+class LauncherParams(StrictModel):
+    """How torchrun starts the workers; `auto`: one process per GPU, or one without GPUs."""
+
+    nproc_per_node: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"]
+    nnodes: Annotated[int, Field(ge=1)]
+    node_rank: Annotated[int, Field(ge=0)]
+    rdzv_endpoint: Annotated[str, StringConstraints(pattern=r"^[\w.\-\[\]:]+:\d+$")] | None
+    timeout_seconds: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _rendezvous(self) -> "LauncherParams":
+        if self.nnodes > 1 and self.rdzv_endpoint is None:
+            raise ValueError("launcher.nnodes > 1 needs launcher.rdzv_endpoint=host:port")
+        if self.node_rank >= self.nnodes:
+            raise ValueError(
+                f"launcher.node_rank must be below nnodes={self.nnodes}, got {self.node_rank}"
+            )
+        return self
+
+
+class GlobalParams(StrictModel):
+    """`conf/<env>/globals.yml`: what names the run and its folders."""
+
+    data_root: Annotated[str, StringConstraints(min_length=1)]
+    corpus: Name
+    dataset_root: Annotated[str, StringConstraints(min_length=1)]
+    checkpoint: CheckpointParams
+    shift_frames: ShiftFrames
+    launcher: LauncherParams
+
+
+class IngestionParams(StrictModel):
+    """Which episodes are read, and what happens to a broken one."""
+
+    layout: Literal["podcastfillers"]
+    splits: Annotated[tuple[Split, ...], Field(min_length=1)]
+    limit: Annotated[int, Field(ge=1)] | None
+    exclude_episodes: tuple[str, ...]
+    on_invalid: Literal["raise", "skip"]
+
+
+class StreamParams(StrictModel):
+    """Who is the user, who the system, and how their audio streams are made."""
+
+    source: Literal["auto", "separated", "diarization", "mono"]
+    min_speaker_share: Annotated[float, Field(ge=0, le=1)]
+    max_users: Annotated[int, Field(ge=1)] | None
+    mask_laughter: Literal["both", "system", "none"]
+
+
+class FeatureExtractionParams(StrictModel):
+    """How the streams go through Mimi and Moshi, and how the features are stored."""
+
+    text: Literal["words", "words_at_end", "none"]
+    stream_order: Literal["moshi", "reference"]
+    reset_every_seconds: Annotated[float, Field(gt=0)] | None
+    chunk_frames: Annotated[int, Field(ge=1, le=8192)]
+    dtype: Literal["float16", "bfloat16", "float32"]
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class LabelingParams(StrictModel):
+    """Which frames are positive; the rule is in docs/labeling.md."""
+
+    event: Annotated[str, StringConstraints(min_length=1)]
+    target: Literal["any", "user"]
+    shift_frames: ShiftFrames
+
+
+class TrainingParams(StrictModel):
+    """Classifier, loss and optimisation; the defaults in conf/base are the reference's values."""
+
+    loss_type: Literal["bce", "focal", "adaptive_focal"]
+    focal_alpha: Annotated[float, Field(gt=0, lt=1)]
+    focal_gamma: Annotated[float, Field(ge=0)]
+    hidden_dim: Annotated[int, Field(ge=1)] | None
+    batch_size: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    epochs: Annotated[int, Field(ge=1)]
+    early_stopping_patience: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    resume: bool
+
+
+class EvaluationParams(StrictModel):
+    """How the threshold is chosen; a number fixes it, `tune` chooses it on validation."""
+
+    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["tune"]
+    tune_metric: Literal["f1", "youden_j", "mcc"]
+    bootstrap_samples: Annotated[int, Field(ge=0)]
+
+
+class ProjectParams(StrictModel):
+    """All parameter groups together, as `kedro run` resolves them."""
+
+    shift_frames: ShiftFrames
+    checkpoint: CheckpointParams
+    launcher: LauncherParams
+    ingestion: IngestionParams
+    streams: StreamParams
+    feature_extraction: FeatureExtractionParams
+    labeling: LabelingParams
+    training: TrainingParams
+    evaluation: EvaluationParams
