@@ -1,0 +1,1 @@
+"""What runs beyond the process border, and the one module that crosses it (`launch`)."""

@@ -1,0 +1,27 @@
+"""A worker that does as it is told: succeed, raise, be killed, hang."""
+
+import os
+import signal
+import time
+
+from acoustic_event_prediction.workers.channel import ChannelWriter
+from acoustic_event_prediction.workers.runtime import Job, Runtime, run_worker
+
+
+class ToyJob(Job):
+    behaviours: list[str]
+
+
+def main(job: ToyJob, runtime: Runtime, channel: ChannelWriter) -> None:
+    behaviour = job.behaviours[runtime.rank]
+    channel.send("progress", pid=os.getpid(), world_size=runtime.world_size)
+    if behaviour == "raise":
+        raise ValueError("episode 'train/x' can't be used")
+    if behaviour == "be killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "hang":
+        time.sleep(600)
+
+
+if __name__ == "__main__":
+    run_worker(main, ToyJob, device=lambda _: "cpu")
