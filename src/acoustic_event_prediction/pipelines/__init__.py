@@ -1,0 +1,1 @@
+"""Kedro pipelines, one folder per stage: `pipeline.py` is the map, `nodes.py` the functions."""

@@ -1,0 +1,1 @@
+"""Everything that knows Moshi and Mimi: checkpoint, streams, words, features."""

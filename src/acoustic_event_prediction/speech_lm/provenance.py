@@ -1,0 +1,83 @@
+"""What features are made from, as JSON: where it is equal, stored features can be used again."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from acoustic_event_prediction.corpus.records import Assignment, Episode
+from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
+
+LAUGHTER = "Laughter"
+_FORMAT = 1
+
+
+def feature_provenance(
+    assignment: Assignment,
+    episode: Episode,
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    checkpoint: Mapping[str, Any],
+    settings: FeatureExtractionParams,
+    streams: StreamParams,
+) -> dict[str, Any]:
+    """Return all that the features of an assignment depend on, and nothing that they don't.
+
+    `checkpoint`, `streams` and `feature_extraction` are the same for a whole corpus; `episode` is
+    this one's.
+
+    Args:
+        assignment: who is user and system.
+        episode: its audio, by content.
+        tables: `turns`, `words` and `events` of the episode.
+        checkpoint: identity of the model files.
+        settings: of these, chunk_frames and device change no feature and are left out.
+        streams: of these, only mask_laughter reaches the features but through the assignment.
+    """
+    separated = assignment.source == "separated"
+    audio = episode.tracks if separated else {"mix": episode.audio}
+    speakers = [assignment.user, *assignment.systems]
+    turns, words, events = tables["turns"], tables["words"], tables["events"]
+    facts: dict[str, Any] = {
+        "source": assignment.source,
+        "user": assignment.user,
+        "systems": list(assignment.systems),
+        "num_frames": assignment.num_frames,
+        "audio": {name: audio[name].sha256 for name in sorted(audio)},
+    }
+    if assignment.source == "diarization":
+        facts["turns"] = _digest(turns[turns["speaker"].isin(speakers)])
+    if streams.mask_laughter != "none":
+        facts["laughs"] = _digest(events.loc[events["label"] == LAUGHTER, ["onset", "offset"]])
+    if settings.text != "none" and assignment.systems:
+        facts["words"] = _digest(words[words["speaker"].isin(assignment.systems)])
+    return {
+        "format": _FORMAT,
+        "checkpoint": dict(checkpoint),
+        "streams": {"mask_laughter": streams.mask_laughter},
+        "feature_extraction": settings.model_dump(exclude={"chunk_frames", "device"}),
+        "episode": facts,
+    }
+
+
+def differences(
+    stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
+    """Return the dotted names of what differs between two provenances, sorted."""
+    names: Iterable[str] = sorted({*stored, *wanted})
+    found: list[str] = []
+    for name in names:
+        old, new = stored.get(name), wanted.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            found.append(f"{prefix}{name}")
+    return found
+
+
+def _digest(table: pd.DataFrame) -> str:
+    rows = [list(row) for row in table.itertuples(index=False)]
+    text = json.dumps(rows, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
