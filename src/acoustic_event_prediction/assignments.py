@@ -1,0 +1,94 @@
+"""Who is the user and who the system: one assignment for each speaker who speaks enough."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from acoustic_event_prediction.corpus.records import MONO_USER, Assignment, Episode, Source
+
+
+class Speaker(NamedTuple):
+    """A speaker and the part of the speaking time of all; None where nobody knows it."""
+
+    name: str
+    share: float | None
+
+
+def choose_users(
+    speakers: Sequence[Speaker], min_speaker_share: float, max_users: int | None
+) -> list[Speaker]:
+    """Return who is a user, the most talkative first.
+
+    Without anybody who speaks enough it is the most talkative speaker. Unknown shares are enough.
+
+    Args:
+        speakers: of one episode, at least one, any order.
+        min_speaker_share: enough, 0 to 1.
+        max_users: at most so many; None is no limit.
+
+    >>> speakers = [Speaker("a", 0.1), Speaker("b", 0.4), Speaker("c", 0.5)]
+    >>> [user.name for user in choose_users(speakers, 0.2, None)]
+    ['c', 'b']
+    """
+    ranked = sorted(speakers, key=lambda speaker: (-(speaker.share or 0.0), speaker.name))
+    enough = [
+        speaker for speaker in ranked if speaker.share is None or speaker.share >= min_speaker_share
+    ]
+    return (enough or ranked[:1])[:max_users]
+
+
+def speaking_shares(turns: pd.DataFrame) -> dict[str, float]:
+    """Return the part of the summed speaking time by speaker; empty without any.
+
+    Args:
+        turns: with `onset`, `offset` (seconds) and `speaker`.
+    """
+    seconds = (turns["offset"] - turns["onset"]).groupby(turns["speaker"]).sum()
+    total = float(seconds.sum())
+    return {str(name): float(value) / total for name, value in seconds.items() if total > 0}
+
+
+def assign(
+    episode: Episode,
+    turns: pd.DataFrame,
+    source: Source,
+    *,
+    min_speaker_share: float,
+    max_users: int | None,
+) -> list[Assignment]:
+    """Return the assignments of an episode, the most talkative user first.
+
+    Separated: those who have a track can be user, and are the system together. Diarization: those
+    who have turns. Mono: one assignment, whose user is `mix`.
+
+    Args:
+        episode: that supports the source.
+        turns: of the episode.
+        source: how the streams will be made.
+        min_speaker_share: of the speaking time of all speakers, 0 to 1.
+        max_users: at most so many; None is no limit.
+    """
+    if source == "mono":
+        return [_assignment(episode, source, Speaker(MONO_USER, None), ())]
+    shares = speaking_shares(turns)
+    names = episode.tracks if source == "separated" else shares
+    speakers = [Speaker(name, shares.get(name, 0.0) if shares else None) for name in names]
+    return [
+        _assignment(episode, source, user, [name for name in names if name != user.name])
+        for user in choose_users(speakers, min_speaker_share, max_users)
+    ]
+
+
+def _assignment(
+    episode: Episode, source: Source, user: Speaker, systems: Sequence[str]
+) -> Assignment:
+    return Assignment(
+        assignment_id=f"{episode.episode_id}/{user.name}",
+        episode_id=episode.episode_id,
+        user=user.name,
+        systems=tuple(sorted(systems)),
+        source=source,
+        user_share=user.share,
+        num_frames=episode.num_frames,
+    )

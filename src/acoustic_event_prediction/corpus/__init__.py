@@ -1,0 +1,1 @@
+"""Reading a corpus in the PodcastFillers layout: files, tables, speakers, findings."""

@@ -1,0 +1,94 @@
+"""Nodes of the labeling pipeline."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from acoustic_event_prediction.corpus.records import Assignment
+from acoustic_event_prediction.errors import CorpusError
+from acoustic_event_prediction.labels import label_before_onset
+from acoustic_event_prediction.params import LabelingParams
+
+logger = logging.getLogger(__name__)
+
+Labels = dict[str, Callable[[], npt.NDArray[np.int8]]]
+
+
+def label_episodes(
+    assignments: Mapping[str, Callable[[], dict[str, Any]]],
+    events: Mapping[str, Callable[[], pd.DataFrame]],
+    labeling: LabelingParams,
+) -> Labels:
+    """Label the frames of every assignment; the arrays are made when the catalog saves them.
+
+    Args:
+        assignments: records by assignment id.
+        events: tables by episode id.
+        labeling: which event, whose, and how far ahead.
+
+    Returns:
+        By assignment id, a callable that gives int8 [T].
+
+    Raises:
+        CorpusError: no event in the corpus has the label, or `target: user` without users.
+    """
+    records = [Assignment.model_validate(load()) for load in assignments.values()]
+    _check_users(records, labeling.target)
+    wanted = {item.episode_id for item in records}
+    tables = {episode_id: load() for episode_id, load in events.items() if episode_id in wanted}
+    chosen = _choose_events(tables, labeling.event)
+    labels: Labels = {}
+    for item in records:
+        table = chosen[item.episode_id]
+        if labeling.target == "user":
+            table = table[table["speaker"] == item.user]
+        onsets = table["onset"].to_numpy(dtype=np.float64)
+        labels[item.assignment_id] = partial(
+            label_before_onset, onsets, item.num_frames, labeling.shift_frames
+        )
+    _log_prevalence(labels, labeling)
+    return labels
+
+
+def _check_users(records: list[Assignment], target: str) -> None:
+    mono = [item.episode_id for item in records if item.source == "mono"]
+    if target == "user" and mono:
+        raise CorpusError(
+            f"labeling.target=user, but {len(mono)} episodes are one stream, in which there is no "
+            f"speaker to tell, the first: {mono[0]}; use labeling.target=any, or add diarizations"
+        )
+
+
+def _choose_events(tables: Mapping[str, pd.DataFrame], event: str) -> dict[str, pd.DataFrame]:
+    """Return the events of one label, of the full vocabulary if the other does not have it."""
+    names: dict[str, set[str]] = {}
+    for column in ("label", "label_full"):
+        names[column] = {name for table in tables.values() for name in table[column]}
+        if event in names[column]:
+            return {key: table[table[column] == event] for key, table in tables.items()}
+    more = sorted(names["label_full"] - names["label"])
+    raise CorpusError(
+        f"labeling.event={event!r} occurs nowhere in the corpus; its labels are "
+        f"{', '.join(sorted(names['label'])) or 'none'}"
+        f"{'; in the full vocabulary also ' + ', '.join(more) if more else ''}"
+    )
+
+
+def _log_prevalence(labels: Labels, labeling: LabelingParams) -> None:
+    frames: Counter[str] = Counter()
+    positives: Counter[str] = Counter()
+    for assignment_id, make in labels.items():
+        split, array = assignment_id.split("/")[0], make()
+        frames[split] += len(array)
+        positives[split] += int(array.sum())
+    summary = "; ".join(
+        f"{split}: {positives[split]} of {total} frames ({positives[split] / total:.3%})"
+        for split, total in frames.items()
+    )
+    logger.info("%s within %d frames: %s", labeling.event, labeling.shift_frames, summary)
