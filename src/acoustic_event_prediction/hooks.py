@@ -1,8 +1,7 @@
 """Around a run: settings checked, outputs unsealed, results named, errors made short."""
 
-import json
-import logging
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,8 +15,6 @@ from pydantic import ValidationError
 
 from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.params import GlobalParams, ProjectParams
-
-logger = logging.getLogger(__name__)
 
 _RESULTS = (
     "predictor",
@@ -106,18 +103,18 @@ class RunSummary:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Log the headline of the metrics and the place of every result that this run made."""
+        """Print the headline of the metrics and the place of every result that this run made."""
         made = pipeline.all_outputs()
         if "predictor" in made:
             made |= {"tensorboard"}
+        results = [name for name in _RESULTS if name in made]
         if "metrics" in made:
             for split, values in catalog.load("metrics").items():
                 if "auprc" in values:
-                    logger.info("%s: %s", split, _headline(values))
-        for name in _RESULTS:
-            if name in made:
-                place = _describe(catalog, name)
-                logger.info("%s: %s", name.replace("_", " "), place)
+                    click.echo(f"{split}: {_headline(values)}")
+        # Not logged: a log handler would break the paths at the terminal's width.
+        for name in results:
+            click.echo(f"{name.replace('_', ' '):<16} {_place(catalog, name)}")
 
 
 class ConciseErrors:
@@ -197,12 +194,17 @@ def _validate(model: type[GlobalParams | ProjectParams], values: Mapping[str, An
 
 
 def _headline(values: Mapping[str, Any]) -> str:
-    keys = ("auprc", "prevalence", "auroc", "threshold", "precision", "recall", "f1")
-    return ", ".join(f"{key} {json.dumps(values.get(key))}" for key in keys)
+    if values["auprc"] is None:
+        return f"no AUPRC: {values['num_positive']} of {values['num_frames']} frames are positive"
+    return (
+        f"AUPRC {values['auprc']:.4f}, {values['auprc'] / values['prevalence']:.1f} times the "
+        f"prevalence of {values['prevalence']:.4f}; AUROC {values['auroc']:.3f}"
+    )
 
 
-def _describe(catalog: DataCatalog, name: str) -> str:
+def _place(catalog: DataCatalog, name: str) -> str:
     dataset = catalog.get(name)
     assert dataset is not None
     described = dataset._describe()
-    return str(described.get("filepath") or described.get("path"))
+    path = Path(described.get("filepath") or described["path"])
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

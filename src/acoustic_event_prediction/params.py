@@ -121,6 +121,7 @@ class TrainingParams(StrictModel):
     early_stopping_patience: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     resume: bool
+    shuffle_labels: bool
 
 
 class EvaluationParams(StrictModel):
@@ -135,6 +136,7 @@ class ProjectParams(StrictModel):
     """All parameter groups together, as `kedro run` resolves them."""
 
     shift_frames: ShiftFrames
+    corpus: Name
     checkpoint: CheckpointParams
     launcher: LauncherParams
     ingestion: IngestionParams

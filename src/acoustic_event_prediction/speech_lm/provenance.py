@@ -66,9 +66,8 @@ def differences(
     stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
 ) -> list[str]:
     """Return the dotted names of what differs between two provenances, sorted."""
-    names: Iterable[str] = sorted({*stored, *wanted})
     found: list[str] = []
-    for name in names:
+    for name in sorted({*stored, *wanted}):
         old, new = stored.get(name), wanted.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differences(old, new, f"{prefix}{name}.")

@@ -1,0 +1,42 @@
+"""Catalog type of the trained predictor."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
+
+from acoustic_event_prediction.atomic import replacing
+from acoustic_event_prediction.models.predictor import Predictor
+
+
+class PredictorDataset(AbstractDataset[Predictor, Predictor]):
+    """One predictor in a safetensors file.
+
+    Args:
+        filepath: the file.
+        metadata: ignored by Kedro; used by its plug-ins.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Predictor:
+        """Return the predictor, on the CPU."""
+        return Predictor.load(self._filepath)
+
+    def save(self, data: Predictor) -> None:
+        """Write the predictor; the old one is there until the new one is complete."""
+        with replacing(self._filepath) as part:
+            data.save(part)
+
+    def preview(self) -> JSONPreview:
+        """Return the header, for kedro-viz."""
+        return JSONPreview(self.load().header.model_dump_json())
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,167 @@
+"""What the training node refuses before it starts any process, and the predictor that it makes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from acoustic_event_prediction.datasets.frame_array import FrameArrayDataset
+from acoustic_event_prediction.errors import TrainingError
+from acoustic_event_prediction.frame_arrays import write_frame_array
+from acoustic_event_prediction.params import (
+    FeatureExtractionParams,
+    LabelingParams,
+    LauncherParams,
+    TrainingParams,
+)
+from acoustic_event_prediction.pipelines.training import create_pipeline
+from acoustic_event_prediction.pipelines.training.nodes import check_partitions, train_predictor
+
+TRAINING = TrainingParams(
+    loss_type="focal",
+    focal_alpha=0.25,
+    focal_gamma=2.0,
+    hidden_dim=4,
+    batch_size=64,
+    learning_rate=0.01,
+    weight_decay=0.01,
+    epochs=2,
+    early_stopping_patience=10,
+    seed=0,
+    resume=False,
+    shuffle_labels=False,
+)
+LABELING = LabelingParams(event="Laughter", target="user", shift_frames=3)
+LAUNCHER = LauncherParams(
+    nproc_per_node=1, nnodes=1, node_rank=0, rdzv_endpoint=None, timeout_seconds=60
+)
+EXTRACTION = FeatureExtractionParams(
+    text="words",
+    stream_order="moshi",
+    reset_every_seconds=None,
+    chunk_frames=256,
+    dtype="float16",
+    device="cpu",
+)
+NAMES = ("train/a/u", "validation/b/u", "test/c/u")
+
+
+def loads(**arrays: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
+    return {name.replace("_", "/"): lambda array=array: array for name, array in arrays.items()}
+
+
+def test_partitions_without_labels_are_named() -> None:
+    features = loads(train_a_u=np.zeros((3, 2)), train_b_u=np.zeros((3, 2)))
+    labels = loads(train_a_u=np.zeros(3, np.int8))
+    with pytest.raises(TrainingError, match=r"1 partitions.*'train/b/u' has no labels; run `kedro"):
+        check_partitions(features, labels)
+
+
+def test_labels_of_another_length_are_named_with_both_numbers() -> None:
+    with pytest.raises(TrainingError, match="'train/a/u' has 3 frames of features, 4 labels"):
+        check_partitions(loads(train_a_u=np.zeros((3, 2))), loads(train_a_u=np.zeros(4, np.int8)))
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("validation", "no validation frame is positive.*2 of 4.*0 of 4.*shift_frames"),
+        ("test", "no validation frames"),
+    ],
+)
+def test_unusable_validation_is_refused_before_a_process_starts(split: str, message: str) -> None:
+    features = {
+        name: lambda: np.zeros((4, 2), np.float16) for name in ("train/a/u", f"{split}/b/u")
+    }
+    labels = {
+        "train/a/u": lambda: np.array([0, 1, 1, 0], np.int8),
+        f"{split}/b/u": lambda: np.zeros(4, np.int8),
+    }
+    entries = ("features", "labels", "training_checkpoints", "tensorboard")
+    catalog: dict[str, dict[str, Any]] = {name: {} for name in entries}
+    with pytest.raises(TrainingError, match=message):
+        train_predictor(features, labels, TRAINING, LABELING, LAUNCHER, EXTRACTION, "mine", catalog)
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Outputs of the pipeline on a catalog of three small episodes."""
+    path: Path = tmp_path_factory.mktemp("data")
+    datasets = "acoustic_event_prediction.datasets"
+    config: dict[str, dict[str, Any]] = {
+        name: {
+            "type": f"{datasets}.sealed.SealedPartitions",
+            "path": str(path / name),
+            "dataset": f"{datasets}.frame_array.FrameArrayDataset",
+            "filename_suffix": ".safetensors",
+        }
+        for name in ("features", "labels")
+    } | {
+        name: {"type": f"{datasets}.folder.FolderDataset", "path": str(path / name)}
+        for name in ("training_checkpoints", "tensorboard")
+    }
+    config["predictor"] = {
+        "type": f"{datasets}.predictor.PredictorDataset",
+        "filepath": str(path / "predictor.safetensors"),
+    }
+    entries = {name: AbstractDataset.from_config(name, dict(config[name])) for name in config}
+    generator = np.random.default_rng(0)
+    rows = {name: generator.standard_normal((200, 5)).astype(np.float16) for name in NAMES}
+    for name, array in rows.items():
+        with entries["features"].writing(name) as part:
+            write_frame_array(part, array, {"checkpoint": {"lm": "1234"}, "audio": name})
+        assert isinstance(entries["features"].partition(name), FrameArrayDataset)
+    entries["features"].save(list(NAMES))
+    entries["labels"].save({name: (rows[name][:, 0] > 1).astype(np.int8) for name in NAMES})
+    memory = {
+        "params:training": TRAINING,
+        "params:labeling": LABELING,
+        "params:launcher": LAUNCHER,
+        "params:feature_extraction": EXTRACTION,
+        "params:corpus": "mine",
+        "worker_catalog": config,
+    }
+    catalog = DataCatalog(
+        {name: entries[name] for name in ("features", "labels", "predictor")}
+        | {name: MemoryDataset(value) for name, value in memory.items()}
+    )
+    run = SequentialRunner().run(create_pipeline(), catalog)
+    return {name: dataset.load() for name, dataset in run.items()} | {
+        "features": {name: load() for name, load in entries["features"].load().items()}
+    }
+
+
+def test_predictor_says_what_it_was_trained_on(outputs: dict[str, Any]) -> None:
+    header = outputs["predictor"].header
+    assert (header.event, header.target, header.shift_frames) == ("Laughter", "user", 3)
+    assert (header.loss, header.threshold) == ("focal", None)
+    assert header.classifier.model_dump() == {"num_features": 5, "hidden_dim": 4}
+    assert header.features == {"checkpoint": {"lm": "1234"}}
+    assert 0 < header.training.prior < 1
+
+
+def test_predictor_scores_a_partition_that_it_has_not_seen(outputs: dict[str, Any]) -> None:
+    scores = outputs["predictor"].scores(outputs["features"]["test/c/u"])
+    assert scores.shape == (200,)
+    assert ((scores > 0) & (scores < 1)).all()
+
+
+def test_history_has_a_row_per_epoch_and_the_best_one_is_kept(outputs: dict[str, Any]) -> None:
+    history = outputs["training_history"]
+    assert history.columns.tolist() == [
+        "epoch",
+        "train_loss",
+        "validation_loss",
+        "validation_auprc",
+        "validation_auroc",
+        "learning_rate",
+        "seconds",
+    ]
+    assert history["epoch"].tolist() == [1, 2]
+    summary = outputs["predictor"].header.training
+    best = history.set_index("epoch")["validation_auprc"]
+    assert (summary.epoch, summary.validation_auprc) == (best.idxmax(), best.max())
