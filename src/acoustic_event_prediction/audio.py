@@ -178,12 +178,24 @@ def _mix_down(block: Samples) -> Samples:
     return mixed
 
 
+class _ForwardReader(sf.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A file that is read from start to end.
+
+    soundfile seeks to where it already is before and after each block. In an MP3 that makes
+    libmpg123 decode from the middle of its bit reservoir and complain on stderr.
+    """
+
+    def seekable(self) -> bool:
+        """Return False: soundfile then leaves the position alone."""
+        return False
+
+
 def _open(path: Path) -> Any:
     """Open an audio file and check what can be checked without decoding it."""
     if not path.is_file():
         raise AudioFileError(path, "there is no such file", "restore it, or leave the episode out")
     try:
-        file = sf.SoundFile(path)
+        file = _ForwardReader(path)
     except (sf.SoundFileError, OSError) as error:
         problem = "the file is empty" if path.stat().st_size == 0 else f"can't be decoded ({error})"
         raise AudioFileError(path, problem) from error

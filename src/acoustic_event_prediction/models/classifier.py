@@ -11,7 +11,9 @@ DROPOUT: Final = 0.5
 class FrameClassifier(nn.Module):
     """Features [B, D] to logits [B, H], one column per prediction horizon.
 
-    One linear layer, or Linear, ReLU, Dropout, Linear when there is a hidden layer.
+    One linear layer, or Linear, ReLU, Dropout, Linear when there is a hidden layer. The single
+    layer starts at zero: its loss is convex, and a random start would stay in the weights as a
+    direction that no label asked for.
 
     Args:
         num_features: D.
@@ -40,6 +42,9 @@ class FrameClassifier(nn.Module):
             else nn.Sequential(nn.Linear(num_features, hidden_dim), nn.ReLU(), nn.Dropout(dropout))
         )
         self.output = nn.Linear(hidden_dim or num_features, num_horizons)
+        if hidden_dim is None:
+            nn.init.zeros_(self.output.weight)
+            nn.init.zeros_(self.output.bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return logits [B, H] of features [B, D]."""

@@ -1,0 +1,221 @@
+"""`kedro run` as a user types it, on a few episodes of the sample, each run in its own process."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from acoustic_event_prediction.frame_arrays import read_frame_array
+from acoustic_event_prediction.models.predictor import Predictor
+
+PROJECT = Path(__file__).parents[1]
+FEW = "ingestion.limit=2,training.epochs=3,evaluation.bootstrap_samples=20,shift_frames=5"
+
+
+def command(data_root: Path, *arguments: str, params: str = "") -> list[str]:
+    joined = ",".join(filter(None, [f"data_root={data_root}", FEW, params]))
+    return [sys.executable, "-m", "kedro", "run", "--params", joined, *arguments]
+
+
+def kedro_run(data_root: Path, *arguments: str, params: str = "") -> str:
+    """Run and return what was printed; an exit status other than 0 fails the test."""
+    done = subprocess.run(
+        command(data_root, *arguments, params=params),
+        cwd=PROJECT,
+        env={**os.environ, "COLUMNS": "400"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results of one whole run; no test may change what others read."""
+    root = tmp_path_factory.mktemp("run")
+    (root / "output.txt").write_text(kedro_run(root))
+    return root
+
+
+def features_of(root: Path) -> dict[str, bytes]:
+    folder = root / "04_feature" / "sample" / "features"
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors")
+    }
+
+
+def test_a_run_makes_every_result_and_says_where_it_is(data_root: Path) -> None:
+    output = (data_root / "output.txt").read_text()
+    reporting = data_root / "08_reporting" / "sample" / "shift_5"
+    for path in (
+        data_root / "06_models" / "sample" / "shift_5" / "predictor.safetensors",
+        reporting / "metrics.json",
+        reporting / "roc_curve.png",
+        reporting / "pr_curve.png",
+        reporting / "confusion_matrix.png",
+        reporting / "training_history.csv",
+    ):
+        assert path.is_file()
+        assert str(path) in output
+    assert list((reporting / "tensorboard").rglob("events.out.tfevents.*"))
+
+
+def test_metrics_have_the_agreed_names(data_root: Path) -> None:
+    path = data_root / "08_reporting" / "sample" / "shift_5" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    expected = {
+        *("num_frames", "num_positive", "prevalence", "auprc", "auroc", "threshold", "precision"),
+        *("recall", "f1", "accuracy", "balanced_accuracy", "youden_j", "mcc", "confusion_matrix"),
+    }
+    for split in ("validation", "test"):
+        assert expected <= metrics[split].keys()
+        assert sum(metrics[split]["confusion_matrix"].values()) == metrics[split]["num_frames"]
+
+
+def test_features_labels_and_scores_have_one_row_per_frame(data_root: Path) -> None:
+    import pandas as pd
+
+    features = data_root / "04_feature" / "sample" / "features"
+    predictor = Predictor.load(
+        data_root / "06_models" / "sample" / "shift_5" / "predictor.safetensors"
+    )
+    scored = data_root / "07_model_output" / "sample" / "shift_5" / "scores"
+    tables = list(scored.rglob("*.parquet"))
+    assert {path.relative_to(scored).parts[0] for path in tables} == {"validation", "test"}
+    for path in tables:
+        table = pd.read_parquet(path)
+        name = path.relative_to(scored).with_suffix("")
+        array = read_frame_array(features / name.parent / f"{name.name}.safetensors")
+        assert len(array) == len(table)
+        assert np.allclose(predictor.scores(array), table["score"], atol=1e-6)
+
+
+def test_a_second_run_encodes_nothing(data_root: Path) -> None:
+    before = features_of(data_root)
+    output = kedro_run(data_root, "--pipelines", "feature_extraction")
+    assert f"{len(before)} partitions kept, 0 to encode" in output
+    assert "loading the models" not in output
+    assert features_of(data_root) == before
+
+
+def test_another_horizon_gets_its_own_labels_and_leaves_the_rest_alone(data_root: Path) -> None:
+    labels = data_root / "05_model_input" / "sample"
+    features = {p: p.stat().st_mtime_ns for p in (data_root / "04_feature").rglob("*.safetensors")}
+    first = {p: p.read_bytes() for p in (labels / "shift_5").rglob("*.safetensors")}
+    kedro_run(data_root, "--pipelines", "labeling", params="shift_frames=10")
+    assert len(list((labels / "shift_10").rglob("*.safetensors"))) == len(first) == len(features)
+    assert {p: p.read_bytes() for p in first} == first
+    assert {p: p.stat().st_mtime_ns for p in features} == features
+
+
+def test_a_changed_setting_encodes_again_what_it_touches(data_root: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(data_root, root)
+    before = features_of(root)
+    output = kedro_run(
+        root,
+        "--pipelines",
+        "feature_extraction",
+        params="feature_extraction.stream_order=reference",
+    )
+    assert f"0 partitions kept, {len(before)} to encode" in output
+    assert "changed: feature_extraction.stream_order" in output
+    after = features_of(root)
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_a_run_killed_while_encoding_goes_on_and_ends_the_same(
+    data_root: Path, tmp_path: Path
+) -> None:
+    one_by_one = "feature_extraction.chunk_frames=1024"  # small batches: some end before others
+    ingestion = command(tmp_path, "--pipelines", "ingestion")
+    subprocess.run(ingestion, cwd=PROJECT, check=True, capture_output=True)
+    encoding = command(tmp_path, "--pipelines", "feature_extraction", params=one_by_one)
+    process = subprocess.Popen(
+        encoding, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    folder = tmp_path / "04_feature" / "sample" / "features"
+    wait_for(lambda: any(folder.rglob("*.safetensors")))
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=40)
+    assert not alive
+    finished = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+    assert finished
+    assert not (folder / "_sealed.json").exists()
+
+    output = kedro_run(tmp_path, "--pipelines", "feature_extraction", params=one_by_one)
+    assert f"{len(finished)} partitions kept" in output
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(tmp_path / "02_intermediate", undisturbed / "02_intermediate")
+    shutil.copytree(tmp_path / "03_primary", undisturbed / "03_primary")
+    kedro_run(
+        undisturbed,
+        "--pipelines",
+        "feature_extraction",
+        params=one_by_one,
+    )
+    assert features_of(tmp_path) == features_of(undisturbed)
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "params", "message"),
+    [
+        ([], "shift_frame=5", "unknown --params shift_frame"),
+        ([], "shift_frames=../../evil", "shift_frames: "),
+        (["--pipelines", "ingestion"], "dataset_root=/nowhere", "/nowhere"),
+        (["--pipelines", "training"], "corpus=other", "not complete"),
+        (["--pipelines", "feature_extraction"], "checkpoint.directory=/nowhere", "/nowhere"),
+    ],
+)
+def test_a_users_mistake_ends_in_one_message(
+    data_root: Path, arguments: list[str], params: str, message: str
+) -> None:
+    done = subprocess.run(
+        command(data_root, *arguments, params=params),
+        cwd=PROJECT,
+        env={**os.environ, "COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_real_corpus_that_is_not_there_is_explained(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *[sys.executable, "-m", "kedro", "run", "--env", "podcastfillers"],
+            *["--params", f"data_root={tmp_path},dataset_root={tmp_path / 'PodcastFillers'}"],
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert str(tmp_path / "PodcastFillers") in done.stderr
+    assert "non-commercial" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
