@@ -2,13 +2,13 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from acoustic_event_prediction.corpus.records import Assignment, Episode
-from acoustic_event_prediction.errors import StoreError, WorkerError
+from acoustic_event_prediction.errors import AudioError, StoreError, WorkerError
 from acoustic_event_prediction.frames import FRAME_RATE_HZ
 from acoustic_event_prediction.params import (
     CheckpointParams,
@@ -33,6 +33,7 @@ Provenance = dict[str, Any]
 
 def extract_features(
     assignments: Records,
+    audio: Mapping[str, Callable[[], Any]],
     episodes: Records,
     events: Tables,
     turns: Tables,
@@ -47,6 +48,7 @@ def extract_features(
 
     Args:
         assignments: who is user and system, by `<split>/<episode>/<user>`.
+        audio: the recordings that are there; decoded by the workers, not here.
         episodes: audio files and lengths, by `<split>/<episode>`.
         events: for the laughs to be silenced.
         turns: for masking a mix.
@@ -62,6 +64,7 @@ def extract_features(
 
     Raises:
         CheckpointError: the model files are missing.
+        AudioError: recordings that were ingested are gone.
         WorkerError: an episode could not be encoded; all are named, the others are kept.
     """
     located = locate_checkpoint(checkpoint)
@@ -80,6 +83,7 @@ def extract_features(
             streams=streams,
         )
         wanted[name] = (assignment, provenance)
+    _require_audio([assignment for assignment, _ in wanted.values()], records, audio)
     job = ExtractionJob(
         catalog={
             name: worker_catalog[name] for name in ("audio", "turns", "words", "events", "features")
@@ -95,6 +99,23 @@ def extract_features(
         shards = balance(tasks, [task.num_frames for task in tasks], num_ranks)
         _run(job.model_copy(update={"shards": shards}), launcher)
     return sorted(wanted)
+
+
+def _require_audio(
+    assignments: Sequence[Assignment], episodes: Mapping[str, Episode], audio: Container[str]
+) -> None:
+    needed = {
+        f"{assignment.episode_id}/{speaker}"
+        for assignment in assignments
+        if assignment.source == "separated"
+        for speaker in episodes[assignment.episode_id].tracks
+    } | {assignment.episode_id for assignment in assignments if assignment.source != "separated"}
+    missing = sorted(name for name in needed if name not in audio)
+    if missing:
+        raise AudioError(
+            f"{len(missing)} of {len(needed)} recordings are no longer where ingestion found them, "
+            f"the first: {missing[0]!r}; restore them or run `kedro run --pipelines ingestion`"
+        )
 
 
 def _outdated(wanted: Mapping[str, tuple[Assignment, Provenance]], store: Any) -> set[str]:

@@ -15,6 +15,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                 extract_features,
                 inputs=[
                     "assignments",
+                    "audio",
                     "episodes",
                     "events",
                     "turns",
