@@ -1,5 +1,6 @@
 """`kedro run` as a user types it, on a few episodes of the sample, each run in its own process."""
 
+import copy
 import json
 import os
 import shutil
@@ -7,21 +8,33 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+import torch
+from omegaconf import OmegaConf
 
+from acoustic_event_prediction.curves import score_curve
 from acoustic_event_prediction.frame_arrays import read_frame_array
+from acoustic_event_prediction.models.classifier import FrameClassifier
 from acoustic_event_prediction.models.predictor import Predictor
+from acoustic_event_prediction.models.ranks import Ranks
+from acoustic_event_prediction.models.trainer import Trainer
+from acoustic_event_prediction.models.training_set import TrainingSet
+from acoustic_event_prediction.params import TrainingParams
+from acoustic_event_prediction.shuffled_frames import FramePartition
 
 PROJECT = Path(__file__).parents[1]
-FEW = "ingestion.limit=2,training.epochs=3,evaluation.bootstrap_samples=20,shift_frames=5"
+FEW = "ingestion.limit=2"
+# Passes so long that a batch is one episode: some partitions are done before others begin.
+ONE_BY_ONE = "feature_extraction.chunk_frames=1024"
 
 
 def command(data_root: Path, *arguments: str, params: str = "") -> list[str]:
-    joined = ",".join(filter(None, [f"data_root={data_root}", FEW, params]))
+    joined = ",".join(filter(None, [f"data_root={data_root}", "shift_frames=5", params]))
     return [sys.executable, "-m", "kedro", "run", "--params", joined, *arguments]
 
 
@@ -42,9 +55,18 @@ def kedro_run(data_root: Path, *arguments: str, params: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the results of one whole run; no test may change what others read."""
+    """Results of one run of everything on the sample; no test may change what others read."""
     root = tmp_path_factory.mktemp("run")
     (root / "output.txt").write_text(kedro_run(root))
+    return root
+
+
+@pytest.fixture(scope="module")
+def few_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The features of two episodes of each split, made without disturbance."""
+    root = tmp_path_factory.mktemp("few")
+    kedro_run(root, "--pipelines", "ingestion", params=FEW)
+    kedro_run(root, "--pipelines", "feature_extraction", params=ONE_BY_ONE)
     return root
 
 
@@ -83,6 +105,60 @@ def test_metrics_have_the_agreed_names(data_root: Path) -> None:
         assert sum(metrics[split]["confusion_matrix"].values()) == metrics[split]["num_frames"]
 
 
+def test_laughs_of_the_sample_are_predicted(data_root: Path) -> None:
+    path = data_root / "08_reporting" / "sample" / "shift_5" / "metrics.json"
+    test = json.loads(path.read_text())["test"]
+    assert test["auprc"] > 4 * test["prevalence"]
+    assert test["intervals"]["auprc"]["low"] > 2 * test["prevalence"]
+
+
+def test_shuffled_labels_leave_nothing_to_predict(data_root: Path) -> None:
+    # One shuffle is one random direction in a space with a few strong ones; the mean tells.
+    ratios = [ratio_with_shuffled_labels(data_root, seed) for seed in range(4)]
+    assert 0.6 < np.mean(ratios) < 1.7, ratios
+
+
+def ratio_with_shuffled_labels(root: Path, seed: int) -> float:
+    """Train as `kedro run` does, on shuffled labels; return test AUPRC over prevalence."""
+    sets = {split: partitions_of(root, split) for split in ("train", "validation", "test")}
+    params = OmegaConf.load(PROJECT / "conf" / "base" / "parameters_training.yml")
+    training = TrainingParams.model_validate({**params["training"], "seed": seed})
+    trainer = Trainer(
+        TrainingSet(sets["train"], sets["validation"]).with_shuffled_labels(seed),
+        training,
+        Ranks(),
+        torch.device("cpu"),
+    )
+    best, weights = -1.0, {}
+    while not trainer.is_finished:
+        trainer.run_epoch()
+        if trainer.history[-1].validation_auprc > best:
+            best = trainer.history[-1].validation_auprc
+            weights = copy.deepcopy(trainer.learner.classifier.state_dict())
+    classifier = FrameClassifier(trainer.learner.classifier.num_features)
+    classifier.load_state_dict(weights)
+    features = np.concatenate([part.load_features() for part in sets["test"]]).astype(np.float32)
+    labels = np.concatenate([part.labels[:, 0] for part in sets["test"]])
+    with torch.no_grad():
+        logits = classifier(torch.from_numpy(features))[:, 0].numpy()
+    auprc = score_curve(labels, logits.astype(np.float64)).auprc()
+    assert auprc is not None
+    return auprc / float(labels.mean())
+
+
+def partitions_of(root: Path, split: str) -> list[FramePartition]:
+    features = root / "04_feature" / "sample" / "features"
+    labels = root / "05_model_input" / "sample" / "shift_5" / "labels"
+    return [
+        FramePartition(
+            str(path.relative_to(features)),
+            partial(read_frame_array, path),
+            np.array(read_frame_array(labels / path.relative_to(features)))[:, None],
+        )
+        for path in sorted((features / split).rglob("*.safetensors"))
+    ]
+
+
 def test_features_labels_and_scores_have_one_row_per_frame(data_root: Path) -> None:
     import pandas as pd
 
@@ -119,14 +195,15 @@ def test_another_horizon_gets_its_own_labels_and_leaves_the_rest_alone(data_root
     assert {p: p.stat().st_mtime_ns for p in features} == features
 
 
-def test_a_changed_setting_encodes_again_what_it_touches(data_root: Path, tmp_path: Path) -> None:
+def test_a_changed_setting_encodes_again_what_it_touches(
+    few_features: Path, tmp_path: Path
+) -> None:
     root = tmp_path / "data"
-    shutil.copytree(data_root, root)
+    shutil.copytree(few_features, root)
     before = features_of(root)
     output = kedro_run(
         root,
-        "--pipelines",
-        "feature_extraction",
+        *["--pipelines", "feature_extraction"],
         params="feature_extraction.stream_order=reference",
     )
     assert f"0 partitions kept, {len(before)} to encode" in output
@@ -136,14 +213,13 @@ def test_a_changed_setting_encodes_again_what_it_touches(data_root: Path, tmp_pa
 
 
 def test_a_run_killed_while_encoding_goes_on_and_ends_the_same(
-    data_root: Path, tmp_path: Path
+    few_features: Path, tmp_path: Path
 ) -> None:
-    one_by_one = "feature_extraction.chunk_frames=1024"  # small batches: some end before others
-    ingestion = command(tmp_path, "--pipelines", "ingestion")
-    subprocess.run(ingestion, cwd=PROJECT, check=True, capture_output=True)
-    encoding = command(tmp_path, "--pipelines", "feature_extraction", params=one_by_one)
+    for layer in ("02_intermediate", "03_primary"):
+        shutil.copytree(few_features / layer, tmp_path / layer)
+    extraction = command(tmp_path, "--pipelines", "feature_extraction", params=ONE_BY_ONE)
     process = subprocess.Popen(
-        encoding, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        extraction, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     folder = tmp_path / "04_feature" / "sample" / "features"
     wait_for(lambda: any(folder.rglob("*.safetensors")))
@@ -156,19 +232,10 @@ def test_a_run_killed_while_encoding_goes_on_and_ends_the_same(
     assert finished
     assert not (folder / "_sealed.json").exists()
 
-    output = kedro_run(tmp_path, "--pipelines", "feature_extraction", params=one_by_one)
+    output = kedro_run(tmp_path, "--pipelines", "feature_extraction", params=ONE_BY_ONE)
     assert f"{len(finished)} partitions kept" in output
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    undisturbed = tmp_path / "undisturbed"
-    shutil.copytree(tmp_path / "02_intermediate", undisturbed / "02_intermediate")
-    shutil.copytree(tmp_path / "03_primary", undisturbed / "03_primary")
-    kedro_run(
-        undisturbed,
-        "--pipelines",
-        "feature_extraction",
-        params=one_by_one,
-    )
-    assert features_of(tmp_path) == features_of(undisturbed)
+    assert features_of(tmp_path) == features_of(few_features)
 
 
 def wait_for(condition) -> None:
