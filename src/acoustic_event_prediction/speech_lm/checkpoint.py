@@ -12,7 +12,12 @@ from typing import Any
 
 import sentencepiece
 import torch
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+)
 from moshi.models import loaders
 from moshi.models.compression import MimiModel
 from safetensors import SafetensorError, safe_open
@@ -235,7 +240,8 @@ def _sha256(path: Path) -> str:
 
 def _locate_repository(hf_repo: str, revision: str | None) -> Checkpoint:
     try:
-        info = loaders.CheckpointInfo.from_hf_repo(hf_repo, revision=revision)
+        config = _fetch_config(hf_repo, revision)
+        info = loaders.CheckpointInfo.from_hf_repo(hf_repo, config_path=config, revision=revision)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         at = f" at revision {revision}" if revision else ""
         raise CheckpointError(
@@ -251,7 +257,21 @@ def _locate_repository(hf_repo: str, revision: str | None) -> Checkpoint:
         moshi_weights=info.moshi_weights,
         mimi_weights=info.mimi_weights,
         tokenizer=info.tokenizer,
-        config=None if info.raw_config is None else snapshot / "config.json",
+        config=config,
         mimi_config=None if mimi_config is None else snapshot / mimi_config,
         identity={"hf_repo": hf_repo, "revision": snapshot.name},
     )
+
+
+def _fetch_config(hf_repo: str, revision: str | None) -> Path | None:
+    """Return config.json; None if the repository has none (the first releases of the 7B model).
+
+    moshi takes a config that can't be fetched for one that isn't there, and would go on with the
+    7B model's: the two are told apart here.
+    """
+    try:
+        return Path(hf_hub_download(hf_repo, "config.json", revision=revision))
+    except LocalEntryNotFoundError:
+        raise
+    except EntryNotFoundError:
+        return None

@@ -1,14 +1,16 @@
 """Episodes -> features, several at a time; one that can't be read does not stop the others."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 
+from acoustic_event_prediction.audio import Samples
 from acoustic_event_prediction.errors import AudioError
 from acoustic_event_prediction.frame_arrays import FrameArrayWriter, as_dtype
 from acoustic_event_prediction.params import FeatureExtractionParams
@@ -79,6 +81,16 @@ class _Row:
     assignments: slice
     stream_frames: list[int]
     failed: bool = field(default=False)
+
+
+class _AudioBlock(NamedTuple):
+    """The audio of frames start ... stop - 1, float32 [S, F * 1920], and what could not be read."""
+
+    start: int
+    stop: int
+    begins: bool
+    waveforms: Samples
+    failures: list[tuple[_Row, AudioError]]
 
 
 def extract_batch(
@@ -170,15 +182,18 @@ def _run(
         num_streams=len(stream_frames),
         order=settings.stream_order,
     ) as features:
-        for start, stop, begins in plan.blocks():
-            waveforms = _read(rows, len(stream_frames), start, stop, listeners)
-            block = features.push(
-                torch.from_numpy(waveforms),
-                stream_frames - start,
-                text[:, start:stop],
-                begins=begins,
+        for block in _ahead(_read(rows, len(stream_frames), plan)):
+            for row, error in block.failures:
+                row.failed = True
+                listeners.on_failure(row.episode.episode_id, error)
+                _discard(row, error)
+            hidden = features.push(
+                torch.from_numpy(block.waveforms),
+                stream_frames - block.start,
+                text[:, block.start : block.stop],
+                begins=block.begins,
             )  # [B, F, D]
-            _write(rows, block.numpy(), start, listeners)
+            _write(rows, hidden.numpy(), block.start, listeners)
 
 
 def _stream_indices(rows: list[_Row]) -> tuple[list[int], list[int]]:
@@ -217,26 +232,35 @@ def _text(
     return rows
 
 
-def _read(
-    rows: list[_Row], num_streams: int, start: int, stop: int, listeners: Listeners
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return the block's audio, float32 [S, F * 1920]; a failed or finished episode is silent."""
-    waveforms = np.zeros((num_streams, samples_of(start, stop)), dtype=np.float32)
-    for row in rows:
-        if row.failed or start >= row.episode.num_frames:
-            continue
-        try:
-            waveforms[row.streams] = row.reader.read(waveforms.shape[1])
-        except AudioError as error:
-            row.failed = True
-            listeners.on_failure(row.episode.episode_id, error)
-            _discard(row, error)
-    return waveforms
+def _read(rows: list[_Row], num_streams: int, plan: BlockPlan) -> Iterator[_AudioBlock]:
+    """Yield the audio of each block; an episode that fails or is over is silent from then on."""
+    silent: set[str] = set()
+    for start, stop, begins in plan.blocks():
+        waveforms = np.zeros((num_streams, samples_of(start, stop)), dtype=np.float32)
+        failures = []
+        for row in rows:
+            if row.episode.episode_id in silent or start >= row.episode.num_frames:
+                continue
+            try:
+                waveforms[row.streams] = row.reader.read(waveforms.shape[1])
+            except AudioError as error:
+                silent.add(row.episode.episode_id)
+                failures.append((row, error))
+        yield _AudioBlock(start, stop, begins, waveforms, failures)
+
+
+def _ahead(blocks: Iterator[_AudioBlock]) -> Iterator[_AudioBlock]:
+    """Yield the same blocks, each decoded while the model works on the one before."""
+    with ThreadPoolExecutor(1, thread_name_prefix="audio") as decoder:
+        pending = decoder.submit(next, blocks, None)
+        while (block := pending.result()) is not None:
+            pending = decoder.submit(next, blocks, None)
+            yield block
 
 
 def _write(
     rows: list[_Row],
-    block: np.ndarray[Any, np.dtype[np.float32]],
+    block: Samples,
     start: int,
     listeners: Listeners,
 ) -> None:
@@ -253,6 +277,4 @@ def _write(
 
 def _discard(row: _Row, error: Exception) -> None:
     """Leave the writers' contexts with the error, so that no partition appears."""
-    with contextlib.suppress(type(error)):
-        raise_in = row.files.__exit__(type(error), error, error.__traceback__)
-        assert not raise_in
+    row.files.__exit__(type(error), error, error.__traceback__)

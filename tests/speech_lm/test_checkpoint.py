@@ -1,0 +1,100 @@
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from acoustic_event_prediction.errors import CheckpointError
+from acoustic_event_prediction.params import CheckpointParams
+from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm, locate_checkpoint
+from tests.conftest import locate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def directory(sample_checkpoint_directory: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sample_checkpoint_directory, tmp_path / "checkpoint"))
+
+
+def test_loading_needs_no_network(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something asked for the network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    lm = load_speech_lm(locate(directory), CPU)
+    assert lm.temporal.dim == json.loads((directory / "config.json").read_text())["dim"]
+
+
+def test_the_depth_transformer_is_not_in_memory(directory: Path) -> None:
+    lm = load_speech_lm(locate(directory), CPU)
+    names = {name.split(".")[0] for name, _ in lm.temporal.named_parameters()}
+    assert names == {"emb", "text_emb", "transformer", "out_norm"}
+
+
+def test_the_identity_follows_the_content_and_not_the_folder(
+    directory: Path, sample_checkpoint_directory: Path
+) -> None:
+    assert locate(directory).identity == locate(sample_checkpoint_directory).identity
+    weights = load_file(directory / "model.safetensors")
+    weights["text_emb.weight"][5, 5] += 1
+    save_file(weights, directory / "model.safetensors")
+    assert locate(directory).identity != locate(sample_checkpoint_directory).identity
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "mimi.safetensors", "tokenizer.model"])
+def test_a_missing_file_is_named(directory: Path, name: str) -> None:
+    (directory / name).unlink()
+    with pytest.raises(CheckpointError, match=f"lacks {name}"):
+        locate(directory)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "mimi.safetensors", "tokenizer.model"])
+def test_a_file_cut_short_is_named(directory: Path, name: str) -> None:
+    whole = (directory / name).read_bytes()
+    (directory / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match=f"{name} can't be loaded"):
+        load_speech_lm(locate(directory), CPU)
+
+
+def test_weights_of_another_width_are_named(directory: Path) -> None:
+    config = json.loads((directory / "config.json").read_text())
+    config["dim"] *= 2
+    (directory / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"model\.safetensors can't be loaded"):
+        load_speech_lm(locate(directory), CPU)
+
+
+def test_a_missing_tensor_is_named(directory: Path) -> None:
+    weights = load_file(directory / "model.safetensors")
+    del weights["emb.3.weight"]
+    save_file(weights, directory / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"lacks 1 of \d+ tensors .* emb\.3\.weight"):
+        load_speech_lm(locate(directory), CPU)
+
+
+def test_a_name_that_leaves_the_folder_is_refused(directory: Path) -> None:
+    config = json.loads((directory / "config.json").read_text())
+    config["moshi_name"] = "../../evil.safetensors"
+    (directory / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="names them without a path"):
+        locate(directory)
+
+
+def test_a_folder_that_is_not_there_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere.*CC-BY 4\.0"):
+        locate(tmp_path / "nowhere")
+
+
+def test_a_hub_without_network_and_cache_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    params = CheckpointParams(hf_repo="kyutai/moshiko-pytorch-bf16", revision=None, directory=None)
+    with pytest.raises(CheckpointError, match=r"moshiko-pytorch-bf16.*set checkpoint\.directory"):
+        locate_checkpoint(params)
