@@ -39,6 +39,13 @@ def test_one_key_of_a_group_keeps_the_others() -> None:
     assert (training.loss_type, training.batch_size, training.epochs) == ("focal", 512, 50)
 
 
+def test_one_name_on_the_command_line_is_a_list_of_one() -> None:
+    ingestion = context({"ingestion": {"splits": "train", "exclude_episodes": "train/a b"}}).params[
+        "ingestion"
+    ]
+    assert (ingestion.splits, ingestion.exclude_episodes) == (("train",), ("train/a b",))
+
+
 def test_the_launcher_can_be_set() -> None:
     loaded = context({"launcher": {"nproc_per_node": 8}})
     assert loaded.params["launcher"].nproc_per_node == 8
@@ -52,6 +59,8 @@ def test_the_launcher_can_be_set() -> None:
         ({"shift_frames": "abc"}, "shift_frames: .*valid integer"),
         ({"shift_frames": 5.5}, "shift_frames: .*valid integer"),
         ({"shift_frames": None}, "shift_frames: .*valid integer"),
+        ({"shift_frames": True}, "shift_frames: .*valid integer"),
+        ({"shift_frames": 5.0}, "shift_frames: .*valid integer"),
         ({"shift_frames": "../../evil"}, "shift_frames: .*valid integer"),
         ({"shift_frames": 0}, "shift_frames: .*greater than or equal to 1"),
         ({"corpus": "../evil"}, "corpus: .*match pattern"),

@@ -6,11 +6,24 @@ absence has a meaning of its own. Unknown keys and wrong types are refused befor
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-ShiftFrames = Annotated[int, Field(ge=1, le=1000)]
+ShiftFrames = Annotated[StrictInt, Field(ge=1, le=1000)]
 Split = Literal["train", "validation", "test"]
+
+
+def _as_tuple(value: object) -> object:
+    # `--params` can't hold a list: one name stands for a list of one.
+    return (value,) if isinstance(value, str) else value
 
 
 class StrictModel(BaseModel):
@@ -41,9 +54,9 @@ class CheckpointParams(StrictModel):
 class LauncherParams(StrictModel):
     """How torchrun starts the workers; `auto`: one process per GPU, or one without GPUs."""
 
-    nproc_per_node: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"]
-    nnodes: Annotated[int, Field(ge=1)]
-    node_rank: Annotated[int, Field(ge=0)]
+    nproc_per_node: Annotated[StrictInt, Field(ge=1, le=1024)] | Literal["auto"]
+    nnodes: Annotated[StrictInt, Field(ge=1)]
+    node_rank: Annotated[StrictInt, Field(ge=0)]
     rdzv_endpoint: Annotated[str, StringConstraints(pattern=r"^[\w.\-\[\]:]+:\d+$")] | None
     timeout_seconds: Annotated[float, Field(gt=0)]
 
@@ -73,9 +86,9 @@ class IngestionParams(StrictModel):
     """Which episodes are read, and what happens to a broken one."""
 
     layout: Literal["podcastfillers"]
-    splits: Annotated[tuple[Split, ...], Field(min_length=1)]
-    limit: Annotated[int, Field(ge=1)] | None
-    exclude_episodes: tuple[str, ...]
+    splits: Annotated[tuple[Split, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    limit: Annotated[StrictInt, Field(ge=1)] | None
+    exclude_episodes: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
     on_invalid: Literal["raise", "skip"]
 
 
@@ -84,7 +97,7 @@ class StreamParams(StrictModel):
 
     source: Literal["auto", "separated", "diarization", "mono"]
     min_speaker_share: Annotated[float, Field(ge=0, le=1)]
-    max_users: Annotated[int, Field(ge=1)] | None
+    max_users: Annotated[StrictInt, Field(ge=1)] | None
     mask_laughter: Literal["both", "system", "none"]
 
 
@@ -94,7 +107,7 @@ class FeatureExtractionParams(StrictModel):
     text: Literal["words", "words_at_end", "none"]
     stream_order: Literal["moshi", "reference"]
     reset_every_seconds: Annotated[float, Field(gt=0)] | None
-    chunk_frames: Annotated[int, Field(ge=1, le=8192)]
+    chunk_frames: Annotated[StrictInt, Field(ge=1, le=8192)]
     dtype: Literal["float16", "bfloat16", "float32"]
     device: Literal["auto", "cpu", "cuda"]
 
@@ -113,13 +126,13 @@ class TrainingParams(StrictModel):
     loss_type: Literal["bce", "focal", "adaptive_focal"]
     focal_alpha: Annotated[float, Field(gt=0, lt=1)]
     focal_gamma: Annotated[float, Field(ge=0)]
-    hidden_dim: Annotated[int, Field(ge=1)] | None
-    batch_size: Annotated[int, Field(ge=1)]
+    hidden_dim: Annotated[StrictInt, Field(ge=1)] | None
+    batch_size: Annotated[StrictInt, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
-    epochs: Annotated[int, Field(ge=1)]
-    early_stopping_patience: Annotated[int, Field(ge=1)]
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    epochs: Annotated[StrictInt, Field(ge=1)]
+    early_stopping_patience: Annotated[StrictInt, Field(ge=1)]
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**63)]
     resume: bool
     shuffle_labels: bool
 
@@ -129,7 +142,7 @@ class EvaluationParams(StrictModel):
 
     threshold: Annotated[float, Field(ge=0, le=1)] | Literal["tune"]
     tune_metric: Literal["f1", "youden_j", "mcc"]
-    bootstrap_samples: Annotated[int, Field(ge=0)]
+    bootstrap_samples: Annotated[StrictInt, Field(ge=0)]
 
 
 class ProjectParams(StrictModel):

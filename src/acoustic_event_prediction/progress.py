@@ -67,7 +67,7 @@ def _log_lines(description: str, total: float, unit: str) -> Advance:
         if now - last >= _LOG_EVERY_SECONDS or (done >= total and last != started):
             last = now
             rate = done / (now - started)
-            remaining = (total - done) / rate if rate else float("inf")
+            remaining = max(0.0, total - done) / rate if rate else float("inf")
             logger.info(
                 "%s: %.0f of %.0f %s, %.1f %s/s, about %.0f s left",
                 *(description, done, total, unit, rate, unit, remaining),

@@ -68,8 +68,17 @@ def test_a_raising_worker_is_named_with_its_cause_and_ends_the_others() -> None:
         run(["hang", "raise"])
 
 
+def test_a_workers_message_to_the_user_comes_without_a_traceback(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(WorkerError) as caught:
+        run(["refuse", "refuse"])
+    assert str(caught.value).endswith("has no audio; restore it")
+    assert "Traceback" not in str(caught.value) + "".join(capfd.readouterr())
+
+
 def test_a_killed_worker_is_an_error() -> None:
-    with pytest.raises(WorkerError, match="killed from outside"):
+    with pytest.raises(WorkerError, match="left no message: killed from outside"):
         run(["be killed"])
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+from acoustic_event_prediction.errors import CorpusError
 from acoustic_event_prediction.workers.channel import ChannelWriter
 from acoustic_event_prediction.workers.runtime import Job, Runtime, run_worker
 
@@ -17,6 +18,8 @@ def main(job: ToyJob, runtime: Runtime, channel: ChannelWriter) -> None:
     channel.send("progress", pid=os.getpid(), world_size=runtime.world_size)
     if behaviour == "raise":
         raise ValueError("episode 'train/x' can't be used")
+    if behaviour == "refuse":
+        raise CorpusError("episode 'train/x' has no audio; restore it")
     if behaviour == "be killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if behaviour == "hang":

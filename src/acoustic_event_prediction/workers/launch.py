@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1
+_SHOWN_LINES = 30
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -60,13 +61,16 @@ def run_workers(
         command = _torchrun_command(module, job_file, launcher)
         logger.debug("starting %s", command)
         watcher = _Watcher(ChannelReader(directory), launcher.timeout_seconds, on_message)
-        with _child(command, _environment(launcher)) as child:
+        # torchrun's own account of a failure is long; it is shown when the workers leave none.
+        output = directory / "torchrun.log"
+        with _child(command, _environment(launcher), output) as child:
             while child.poll() is None:
                 time.sleep(_POLL_SECONDS)
                 watcher.listen()
         watcher.listen()
         if watcher.errors or child.returncode:
-            raise WorkerError(_failure_text(command, child.returncode, watcher.errors))
+            text = _failure_text(command, child.returncode, watcher.errors, output)
+            raise WorkerError(text)
 
 
 class _Watcher:
@@ -133,12 +137,17 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _child(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _child(
+    command: list[str], environment: dict[str, str], output: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start the torchrun agent; whatever ends this block, nothing of it is left running."""
-    with _sigterm_as_exit():
+    with _sigterm_as_exit(), output.open("wb") as log:
         child = subprocess.Popen(
             command,
             env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=_end_with_parent,  # noqa: PLW1509  (one prctl call; libc is loaded before)
         )
@@ -175,13 +184,23 @@ def _sigterm_as_exit() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _failure_text(command: list[str], returncode: int, errors: list[Message]) -> str:
-    lines = [f"workers ended with exit status {returncode}: {' '.join(command)}"]
-    for error in errors:
-        lines += [f"rank {error['rank']}: {error['error']}", error["traceback"].rstrip()]
+def _failure_text(command: list[str], returncode: int, errors: list[Message], output: Path) -> str:
+    """Say what failed: the workers' own words, else what torchrun and they have printed last."""
     if not errors:
-        lines.append(
-            "no worker left a message: it was killed from outside (out of memory?) or could not "
-            "start; the output above has torchrun's account. Finished partitions are kept."
+        printed = output.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(
+            [
+                f"the workers ended with exit status {returncode} and left no message: killed from "
+                "outside (out of memory?) or unable to start. Finished partitions are kept.",
+                f"command: {' '.join(command)}",
+                *printed[-_SHOWN_LINES:],
+            ]
         )
-    return "\n".join(lines)
+    by_text: dict[str, list[int]] = {}
+    for error in errors:
+        # A message for the user comes alone; any other error with the place where it happened.
+        text = "\n".join(filter(None, [error["error"], error["traceback"]]))
+        by_text.setdefault(text, []).append(error["rank"])
+    return "\n".join(
+        f"rank {', '.join(map(str, ranks))}: {text.rstrip()}" for text, ranks in by_text.items()
+    )

@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from pydantic import BaseModel
 
+from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.workers.channel import ChannelWriter
 
 _PR_SET_PDEATHSIG = 1
@@ -133,6 +134,9 @@ def run_worker(main: WorkerMain[JobT], job_type: type[JobT], device: Callable[[J
     try:
         job = job_type.model_validate_json(path.read_text(encoding="utf-8"))
         main(job, Runtime.from_environment(device(job)), channel)
+    except ProjectError as error:
+        channel.send("error", error=str(error), traceback=None)
+        raise SystemExit(1) from error
     except Exception as error:
         channel.send(
             "error", error=f"{type(error).__name__}: {error}", traceback=traceback.format_exc()
