@@ -195,6 +195,24 @@ def test_another_horizon_gets_its_own_labels_and_leaves_the_rest_alone(data_root
     assert {p: p.stat().st_mtime_ns for p in features} == features
 
 
+def test_labels_of_another_event_are_not_scored_or_trained_on(
+    data_root: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(data_root, root)
+    kedro_run(root, "--pipelines", "labeling", params="labeling.event=Breath")
+    for pipeline, by in (("training", "training"), ("evaluation", "the predictor")):
+        done = subprocess.run(
+            command(root, "--pipelines", pipeline),
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert f"have event=Breath, but {by} needs event=Laughter" in done.stderr
+
+
 def test_a_changed_setting_encodes_again_what_it_touches(
     few_features: Path, tmp_path: Path
 ) -> None:

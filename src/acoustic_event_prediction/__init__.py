@@ -4,16 +4,23 @@ Reading order: `pipeline_registry`, one `pipelines/<stage>/pipeline.py`, one nod
 that it calls.
 
     frames            seconds, samples and frames: the only place where a time becomes a frame
-    number params            every setting, typed errors            what a user, a file or a setting
-    can cause audio             audio files -> mono blocks at the model's rate corpus/           raw
-    corpora -> episodes, events, turns, words assignments       who is the user, who the system
-    labels            onsets -> labels per frame frame_arrays      [T, D] arrays on disk,
-    memory-mapped, with provenance speech_lm/        Mimi and Moshi: streams -> features models/
-    classifier, losses, training loop, predictor file metrics           frame metrics and exact
-    thresholds; `bootstrap` their intervals; `figures` their pictures datasets/         Kedro
-    catalog types workers/          what torchrun runs, and the launcher pipelines/        Kedro
-    pipelines: ingestion, feature_extraction, labeling, training, evaluation sample/           makes
-    the embedded sample
+    params            every setting, typed
+    errors            what a user, a file or a setting can cause
+    audio             audio files -> mono blocks at the model's rate
+    corpus/           raw corpora -> episodes, events, turns, words
+    assignments       who is the user, who the system
+    labels            onsets -> labels per frame
+    atomic            files that appear whole or not at all
+    frame_arrays      arrays on disk, one row per frame, memory-mapped, with provenance
+    shuffled_frames   frames of all partitions in random order, in bounded memory
+    speech_lm/        Mimi and Moshi: streams -> features
+    models/           classifier, losses, training loop, predictor file
+    curves            exact counts at every threshold, for `metrics`, `bootstrap` and `figures`
+    progress          a live bar on a terminal, log lines elsewhere
+    datasets/         Kedro catalog types
+    workers/          what torchrun runs, and the launcher
+    pipelines/        ingestion, feature_extraction, labeling, training, evaluation
+    sample/           makes the embedded sample
 """
 
 __version__ = "0.1.0"

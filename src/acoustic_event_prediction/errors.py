@@ -17,6 +17,10 @@ class AudioError(ProjectError):
     """An audio file can't be read or holds no usable sound."""
 
 
+class LabelError(ProjectError):
+    """The stored labels are not of the event, target or horizon that is asked for."""
+
+
 class StoreError(ProjectError):
     """A partitioned store is incomplete, locked by another run or refuses a name."""
 

@@ -17,10 +17,15 @@ from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.params import GlobalParams, ProjectParams
 
 _RESULTS = (
+    "ingestion_report",
+    "assignments",
+    "features",
+    "labels",
     "predictor",
     "training_history",
     "tensorboard",
     "scores",
+    "operating_point",
     "metrics",
     "roc_curve",
     "pr_curve",

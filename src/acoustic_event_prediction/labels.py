@@ -1,8 +1,12 @@
 """The label rule: which frames are positive before an onset."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from acoustic_event_prediction.errors import LabelError
 from acoustic_event_prediction.frames import frame_at
 
 
@@ -43,3 +47,24 @@ def label_before_onset(
     steps = np.bincount(first, minlength=num_frames + 1)
     steps -= np.bincount(onset_frames, minlength=num_frames + 1)
     return (np.cumsum(steps[:num_frames]) > 0).astype(np.int8)  # [T]
+
+
+def require_labeling(summary: Mapping[str, Any], wanted: Mapping[str, Any], by: str) -> None:
+    """Check that stored labels are the wanted ones: their folder names only the horizon.
+
+    Args:
+        summary: `label_summary` of the stored labels.
+        wanted: event, target and shift_frames.
+        by: who wants them, for the message.
+
+    Raises:
+        LabelError: they differ; the message shows both.
+    """
+    stored = summary["labeling"]
+    differing = [name for name in wanted if stored[name] != wanted[name]]
+    if differing:
+        raise LabelError(
+            f"the stored labels have {', '.join(f'{name}={stored[name]}' for name in differing)}, "
+            f"but {by} needs {', '.join(f'{name}={wanted[name]}' for name in differing)}; make "
+            "them with `kedro run --pipelines labeling` and the settings that you mean"
+        )

@@ -57,16 +57,20 @@ def _bar(unit: str) -> Progress:
 
 
 def _log_lines(description: str, total: float, unit: str) -> Advance:
-    started = last = time.monotonic()
-    done = 0.0
+    # Until the first piece of work is done, workers start and models load: no rate can be told.
+    started = last = 0.0
+    done = before = 0.0
 
     def advance(amount: float) -> None:
-        nonlocal done, last
+        nonlocal done, before, last, started
         done += amount
         now = time.monotonic()
-        if now - last >= _LOG_EVERY_SECONDS or (done >= total and last != started):
+        if not started:
+            started = last = now
+            before = done
+        elif now - last >= _LOG_EVERY_SECONDS or (done >= total and last != started):
             last = now
-            rate = done / (now - started)
+            rate = (done - before) / (now - started)
             remaining = max(0.0, total - done) / rate if rate else float("inf")
             logger.info(
                 "%s: %.0f of %.0f %s, %.1f %s/s, about %.0f s left",

@@ -26,7 +26,7 @@ def predictor() -> Predictor:
         corpus=None,
         loss="focal",
         features={},
-        training=TrainingSummary(epoch=1, validation_auprc=0.5, prior=0.1),
+        training=TrainingSummary(epoch=1, validation_auprc=0.5, prior=0.1, shuffled_labels=False),
     )
     return Predictor(FrameClassifier(4), header)
 

@@ -29,7 +29,9 @@ def make_predictor(hidden_dim: int | None = None) -> Predictor:
         corpus="sample",
         loss="bce",
         features={"checkpoint": "abc", "streams": {"source": "mono"}},
-        training=TrainingSummary(epoch=3, validation_auprc=0.25, prior=0.125),
+        training=TrainingSummary(
+            epoch=3, validation_auprc=0.25, prior=0.125, shuffled_labels=False
+        ),
     )
     return Predictor(FrameClassifier(4, hidden_dim=hidden_dim), header)
 

@@ -40,6 +40,7 @@ class TrainingSummary(_Header):
     epoch: int
     validation_auprc: float
     prior: float
+    shuffled_labels: bool
 
 
 class PredictorHeader(_Header):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from acoustic_event_prediction.errors import ProjectError
+from acoustic_event_prediction.errors import LabelError, ProjectError
 from acoustic_event_prediction.params import EvaluationParams
 from acoustic_event_prediction.pipelines.evaluation import nodes
 from acoustic_event_prediction.pipelines.evaluation.nodes import (
@@ -21,6 +21,7 @@ from acoustic_event_prediction.pipelines.evaluation.nodes import (
     plot_roc_curve,
     score_frames,
 )
+from tests.pipelines.evaluation.made import SUMMARY, predictor_header
 
 TUNE = EvaluationParams(threshold="tune", tune_metric="f1", bootstrap_samples=20)
 Scores = dict[str, Callable[[], pd.DataFrame]]
@@ -32,6 +33,8 @@ DEMANDED = (
 
 class FirstColumn:
     """Scores a frame by its first feature."""
+
+    header = predictor_header()
 
     def scores(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return features[:, 0].astype(np.float32)
@@ -47,7 +50,7 @@ def make_scores(partitions: dict[str, tuple[list[float], list[int]]]) -> Scores:
         for name, (values, _) in partitions.items()
     }
     labels = {name: partial(np.array, marks) for name, (_, marks) in partitions.items()}
-    return score_frames(FirstColumn(), features, labels)
+    return score_frames(FirstColumn(), features, labels, SUMMARY)
 
 
 def make_two_splits() -> Scores:
@@ -96,14 +99,20 @@ def test_nothing_is_scored_before_it_is_loaded() -> None:
     def fail() -> npt.NDArray[Any]:
         raise AssertionError("loaded too early")
 
-    assert list(score_frames(FirstColumn(), {"test/a/x": fail}, {"test/a/x": fail}))
+    assert list(score_frames(FirstColumn(), {"test/a/x": fail}, {"test/a/x": fail}, SUMMARY))
+
+
+def test_labels_of_another_event_are_refused() -> None:
+    other = {"labeling": {"event": "Breath", "target": "any", "shift_frames": 1}}
+    with pytest.raises(LabelError, match="have event=Breath, but the predictor needs event=Laugh"):
+        score_frames(FirstColumn(), {}, {}, other)
 
 
 def test_missing_labels_are_named_with_the_command_that_makes_them() -> None:
     features = {"test/a/x": partial(np.zeros, (3, 2)), "test/b/x": partial(np.zeros, (3, 2))}
 
     with pytest.raises(ProjectError, match=r"1 partitions.*'test/b/x'.*--pipelines labeling"):
-        score_frames(FirstColumn(), features, {"test/a/x": partial(np.zeros, 3)})
+        score_frames(FirstColumn(), features, {"test/a/x": partial(np.zeros, 3)}, SUMMARY)
 
 
 def test_labels_of_another_length_are_named_with_the_command_that_makes_them() -> None:
@@ -111,6 +120,7 @@ def test_labels_of_another_length_are_named_with_the_command_that_makes_them() -
         FirstColumn(),
         {"test/a/x": partial(np.zeros, (3, 2))},
         {"test/a/x": partial(np.zeros, 4)},
+        SUMMARY,
     )
 
     with pytest.raises(ProjectError, match=r"'test/a/x' has 3 .* 4 labels.*--pipelines labeling"):

@@ -10,10 +10,13 @@ from matplotlib.figure import Figure
 
 from acoustic_event_prediction.params import EvaluationParams
 from acoustic_event_prediction.pipelines.evaluation import create_pipeline
+from tests.pipelines.evaluation.made import SUMMARY, predictor_header
 
 
 class FirstColumn:
     """Scores a frame by its first feature."""
+
+    header = predictor_header()
 
     def scores(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return features[:, 0].astype(np.float32)
@@ -27,7 +30,9 @@ def test_node_names_are_function_names() -> None:
 def test_inputs_and_outputs_are_the_catalog_names() -> None:
     pipeline = create_pipeline()
 
-    assert pipeline.inputs() == {"predictor", "features", "labels", "params:evaluation"}
+    assert pipeline.inputs() == {
+        *("predictor", "features", "labels", "label_summary", "params:evaluation"),
+    }
     assert pipeline.all_outputs() == {
         "scores",
         "operating_point",
@@ -52,6 +57,7 @@ def test_pipeline_runs_from_features_to_figures(threshold: Any) -> None:
             "predictor": MemoryDataset(FirstColumn()),
             "features": MemoryDataset({name: partial(np.copy, features) for name in names}),
             "labels": MemoryDataset({name: partial(np.copy, labels) for name in names}),
+            "label_summary": MemoryDataset(SUMMARY),
             "params:evaluation": MemoryDataset(params),
         }
         | {name: MemoryDataset(copy_mode="assign") for name in results}

@@ -54,7 +54,7 @@ def label(
     target: str = "any",
     shift_frames: int = 2,
 ) -> dict[str, list[int]]:
-    labels = label_episodes(
+    _, labels = label_episodes(
         lazily(chosen),
         lazily({"train/show": events, "test/show": events, "train/other": EVENTS}),
         LabelingParams.model_validate(
@@ -109,4 +109,4 @@ def test_the_log_gives_the_prevalence_by_split(caplog: pytest.LogCaptureFixture)
 def test_the_pipeline_makes_labels_from_events_alone() -> None:
     pipeline = create_pipeline()
     assert pipeline.inputs() == {"assignments", "events", "params:labeling"}
-    assert pipeline.outputs() == {"labels"}
+    assert pipeline.outputs() == {"label_summary", "labels"}

@@ -39,6 +39,7 @@ LABELING = LabelingParams(event="Laughter", target="user", shift_frames=3)
 LAUNCHER = LauncherParams(
     nproc_per_node=1, nnodes=1, node_rank=0, rdzv_endpoint=None, timeout_seconds=60
 )
+SUMMARY = {"labeling": LABELING.model_dump(), "splits": {}}
 EXTRACTION = FeatureExtractionParams(
     text="words",
     stream_order="moshi",
@@ -84,7 +85,9 @@ def test_unusable_validation_is_refused_before_a_process_starts(split: str, mess
     entries = ("features", "labels", "training_checkpoints", "tensorboard")
     catalog: dict[str, dict[str, Any]] = {name: {} for name in entries}
     with pytest.raises(TrainingError, match=message):
-        train_predictor(features, labels, TRAINING, LABELING, LAUNCHER, EXTRACTION, "mine", catalog)
+        train_predictor(
+            features, labels, SUMMARY, TRAINING, LABELING, LAUNCHER, EXTRACTION, "mine", catalog
+        )
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +121,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     entries["features"].save(list(NAMES))
     entries["labels"].save({name: (rows[name][:, 0] > 1).astype(np.int8) for name in NAMES})
     memory = {
+        "label_summary": SUMMARY,
         "params:training": TRAINING,
         "params:labeling": LABELING,
         "params:launcher": LAUNCHER,

@@ -1,9 +1,9 @@
 """Nodes of the evaluation pipeline."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.figures import confusion_figure, pr_figure, roc_figure
 from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.frames import start_of
+from acoustic_event_prediction.labels import require_labeling
 from acoustic_event_prediction.metrics import (
     FrameMetrics,
     ThresholdMetrics,
@@ -22,6 +23,7 @@ from acoustic_event_prediction.metrics import (
     frame_metrics,
     threshold_metrics,
 )
+from acoustic_event_prediction.models.predictor import PredictorHeader
 from acoustic_event_prediction.params import EvaluationParams
 from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     SPLITS,
@@ -37,7 +39,9 @@ _BOOTSTRAP_SEED = 0
 
 
 class FramePredictor(Protocol):
-    """What gives frames their scores."""
+    """What gives frames their scores, and says for which labels."""
+
+    header: PredictorHeader
 
     def scores(self, features: Array) -> npt.NDArray[np.float32]:
         """Return the probability of a positive label for each row of features [T, D]."""
@@ -70,7 +74,10 @@ class Metrics(TypedDict, total=False):
 
 
 def score_frames(
-    predictor: FramePredictor, features: Partitions[Array], labels: Partitions[Array]
+    predictor: FramePredictor,
+    features: Partitions[Array],
+    labels: Partitions[Array],
+    label_summary: Mapping[str, Any],
 ) -> dict[str, Callable[[], pd.DataFrame]]:
     """Score every frame of validation and test; nothing is computed until it is saved.
 
@@ -78,14 +85,18 @@ def score_frames(
         predictor: gives a probability for each frame.
         features: [T, D] of each partition `<split>/<episode>/<user>`.
         labels: [T] of each partition.
+        label_summary: which event, target and horizon the labels are of.
 
     Returns:
         For each partition, columns frame (int32), time_seconds (start of the frame), speaker (the
         user), score (float32) and label (int8).
 
     Raises:
+        LabelError: the labels are not those that the predictor predicts.
         ProjectError: neither split has partitions, or labels are missing.
     """
+    wanted = predictor.header.model_dump(include={"event", "target", "shift_frames"})
+    require_labeling(label_summary, wanted, "the predictor")
     chosen = [name for name in sorted(features) if name.partition("/")[0] in SPLITS]
     if not chosen:
         raise ProjectError(

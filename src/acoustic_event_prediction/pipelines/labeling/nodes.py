@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,18 @@ logger = logging.getLogger(__name__)
 Labels = dict[str, Callable[[], npt.NDArray[np.int8]]]
 
 
+class LabelingResult(NamedTuple):
+    """What the labels are, and the labels; in this order they are saved."""
+
+    label_summary: dict[str, Any]
+    labels: Labels
+
+
 def label_episodes(
     assignments: Mapping[str, Callable[[], dict[str, Any]]],
     events: Mapping[str, Callable[[], pd.DataFrame]],
     labeling: LabelingParams,
-) -> Labels:
+) -> LabelingResult:
     """Label the frames of every assignment; the arrays are made when the catalog saves them.
 
     Args:
@@ -33,7 +40,7 @@ def label_episodes(
         labeling: which event, whose, and how far ahead.
 
     Returns:
-        By assignment id, a callable that gives int8 [T].
+        The settings with counts per split, and by assignment id a callable that gives int8 [T].
 
     Raises:
         CorpusError: no event in the corpus has the label, or `target: user` without users.
@@ -52,8 +59,9 @@ def label_episodes(
         labels[item.assignment_id] = partial(
             label_before_onset, onsets, item.num_frames, labeling.shift_frames
         )
-    _log_prevalence(labels, labeling)
-    return labels
+    summary = {"labeling": labeling.model_dump(), "splits": _count(labels)}
+    _log_prevalence(summary["splits"], labeling)
+    return LabelingResult(summary, labels)
 
 
 def _check_users(records: list[Assignment], target: str) -> None:
@@ -80,15 +88,26 @@ def _choose_events(tables: Mapping[str, pd.DataFrame], event: str) -> dict[str, 
     )
 
 
-def _log_prevalence(labels: Labels, labeling: LabelingParams) -> None:
+def _count(labels: Labels) -> dict[str, dict[str, float]]:
     frames: Counter[str] = Counter()
     positives: Counter[str] = Counter()
     for assignment_id, make in labels.items():
-        split, array = assignment_id.split("/")[0], make()
+        split, array = assignment_id.partition("/")[0], make()
         frames[split] += len(array)
         positives[split] += int(array.sum())
-    summary = "; ".join(
-        f"{split}: {positives[split]} of {total} frames ({positives[split] / total:.3%})"
+    return {
+        split: {
+            "num_frames": total,
+            "num_positive": positives[split],
+            "prevalence": positives[split] / total,
+        }
         for split, total in frames.items()
+    }
+
+
+def _log_prevalence(splits: Mapping[str, Mapping[str, float]], labeling: LabelingParams) -> None:
+    summary = "; ".join(
+        f"{split}: {n['num_positive']} of {n['num_frames']} frames ({n['prevalence']:.3%})"
+        for split, n in splits.items()
     )
     logger.info("%s within %d frames: %s", labeling.event, labeling.shift_frames, summary)

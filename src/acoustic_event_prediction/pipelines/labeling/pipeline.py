@@ -6,13 +6,13 @@ from acoustic_event_prediction.pipelines.labeling.nodes import label_episodes
 
 
 def create_pipeline() -> Pipeline:
-    """Return assignments and events to labels."""
+    """Return the pipeline: assignments and events in, labels and what they are out."""
     return Pipeline(
         [
             Node(
                 label_episodes,
                 inputs=["assignments", "events", "params:labeling"],
-                outputs="labels",
+                outputs=["label_summary", "labels"],
                 name="label_episodes",
             )
         ]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from acoustic_event_prediction.errors import TrainingError
 from acoustic_event_prediction.frame_arrays import Array
+from acoustic_event_prediction.labels import require_labeling
 from acoustic_event_prediction.models.checkpoints import Checkpoint
 from acoustic_event_prediction.models.classifier import FrameClassifier
 from acoustic_event_prediction.models.history import EpochRecord, best_epoch
@@ -48,6 +49,7 @@ class TrainingResult(NamedTuple):
 def train_predictor(
     features: Partitions,
     labels: Partitions,
+    label_summary: Mapping[str, Any],
     training: TrainingParams,
     labeling: LabelingParams,
     launcher: LauncherParams,
@@ -60,6 +62,7 @@ def train_predictor(
     Args:
         features: [T, D] of each partition.
         labels: [T] of each partition.
+        label_summary: which event, target and horizon the labels are of.
         training: settings.
         labeling: settings of the labels.
         launcher: processes.
@@ -68,10 +71,14 @@ def train_predictor(
         worker_catalog: resolved catalog entries, for the workers.
 
     Raises:
+        LabelError: the stored labels are of another event, target or horizon.
         TrainingError: labels and features don't belong together, or a split can't be used.
         WorkerError: a worker failed.
     """
+    require_labeling(label_summary, labeling.model_dump(), "training")
     check_partitions(features, labels)
+    if training.shuffle_labels:
+        logger.warning("training.shuffle_labels: this predictor is a control, it can know nothing")
     job = TrainingJob(
         catalog={name: worker_catalog[name] for name in _ENTRIES},
         train=[name for name in sorted(features) if name.startswith("train/")],
@@ -89,6 +96,8 @@ def train_predictor(
         run_workers(_WORKER, job, launcher, on_message=partial(_report, advance))
     checkpoints = job.open_checkpoints()
     history = checkpoints.load("last").header.history
+    if len(history) == training.epochs and best_epoch(history) is history[-1]:
+        logger.info("the last epoch is the best so far: more training.epochs may give more")
     return TrainingResult(
         make_predictor(checkpoints.load("best"), training, labeling, corpus),
         pd.DataFrame([record.model_dump() for record in history]),
@@ -149,6 +158,7 @@ def make_predictor(
             epoch=record.epoch,
             validation_auprc=record.validation_auprc,
             prior=checkpoint.header.prior[0],
+            shuffled_labels=training.shuffle_labels,
         ),
     )
     return Predictor(classifier, header)

@@ -16,6 +16,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                 inputs=[
                     "features",
                     "labels",
+                    "label_summary",
                     "params:training",
                     "params:labeling",
                     "params:launcher",
