@@ -68,6 +68,7 @@ def test_the_launcher_can_be_set() -> None:
         ({"training": {"loss_type": "hinge"}}, "loss_type: .*'bce', 'focal' or 'adaptive_focal'"),
         ({"training": {"learning_rate": "fast"}}, r"training\.learning_rate: .*valid number"),
         ({"training": {"learning_rate": float("nan")}}, r"training\.learning_rate"),
+        ({"feature_extraction": {"reset_every_seconds": 1.0}}, r"multiple of a frame \(0\.08 s"),
         ({"labeling": {"shift_frames": 4}}, "use --params shift_frames=N"),
         ({"checkpoint": {"directory": None}}, "exactly one of checkpoint.directory"),
         ({"launcher": {"nnodes": 2}}, "rdzv_endpoint=host:port"),
@@ -97,7 +98,7 @@ def test_a_horizon_set_beside_the_globals_is_refused(tmp_path: Path) -> None:
     (conf / "local").mkdir(parents=True)
     (conf / "base").symlink_to(PROJECT / "conf" / "base")
     (conf / "local" / "parameters.yml").write_text("shift_frames: 8\n")
-    with pytest.raises(click.ClickException, match=r"set shift_frames in globals\.yml"):
+    with pytest.raises(click.ClickException, match=r"8 .* but 1 in the paths; set .* globals\.yml"):
         context({}, conf=conf)
 
 

@@ -53,6 +53,25 @@ def frame_at(seconds: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return np.floor(times * FRAME_RATE_HZ + _GRID_TOLERANCE_FRAMES).astype(np.int64)
 
 
+def whole_frames(seconds: float) -> int:
+    """Return the number of frames that a duration lasts.
+
+    Raises:
+        ValueError: it is no whole number of frames, or none at all.
+
+    >>> whole_frames(210)
+    2625
+    """
+    num_frames = round(seconds * FRAME_RATE_HZ)
+    if num_frames < 1 or abs(num_frames / FRAME_RATE_HZ - seconds) > _GRID_TOLERANCE_FRAMES:
+        below = max(1, int(seconds * FRAME_RATE_HZ))
+        raise ValueError(
+            f"{seconds:g} s is no multiple of a frame (0.08 s); the nearest are "
+            f"{below / FRAME_RATE_HZ:g} and {(below + 1) / FRAME_RATE_HZ:g}"
+        )
+    return num_frames
+
+
 def start_of(frame: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return the time in seconds at which each frame begins, rounded to the microsecond.
 

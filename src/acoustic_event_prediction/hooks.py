@@ -1,4 +1,4 @@
-"""Around a run: settings checked, outputs unsealed, results named, errors made short."""
+"""Around a run: settings checked, outputs locked, results named, errors made short."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from kedro.framework.project import settings
 from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.params import GlobalParams, ProjectParams
@@ -62,15 +62,19 @@ class StrictParameters:
             ProjectParams,
             {k: v for k, v in parameters.items() if k not in runtime or k not in only_paths},
         )
-        # A conf/local/parameters.yml could set these apart from the paths, which follow the
-        # globals.
-        shift = runtime.get("shift_frames", global_values["shift_frames"])
-        used = {parameters["shift_frames"], parameters["labeling"]["shift_frames"]}
-        if used != {shift}:
-            raise ValueError(
-                f"labeling.shift_frames is {parameters['labeling']['shift_frames']} but the paths "
-                f"say shift_{shift}; set shift_frames in globals.yml or by --params shift_frames=N"
-            )
+        # parameters.yml could set these apart from the paths, which follow the globals.
+        used = {
+            "shift_frames": {parameters["shift_frames"], parameters["labeling"]["shift_frames"]},
+            "corpus": {parameters["corpus"]},
+        }
+        for name, values in used.items():
+            expected = runtime.get(name, global_values[name])
+            if values != {expected}:
+                raise ValueError(
+                    f"{name} is {' and '.join(map(str, values))} in the parameters but {expected} "
+                    f"in the paths; set {name} in globals.yml or by --params {name}=..., not in "
+                    "parameters.yml"
+                )
 
 
 class WorkerCatalog:
@@ -83,16 +87,16 @@ class WorkerCatalog:
         catalog["worker_catalog"] = MemoryDataset(entries, copy_mode="assign")
 
 
-class SealedOutputs:
-    """A sealed output counts as unfinished from the moment its node starts."""
+class LockedOutputs:
+    """What a node writes belongs to its run from the moment the node starts."""
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Remove the seals of the node's outputs and lock them against other runs."""
+        """Lock the node's outputs against other runs."""
         for name in node.outputs:
-            unseal = getattr(catalog.get(name), "unseal", None)
-            if unseal is not None:
-                unseal()
+            lock = getattr(catalog.get(name), "lock", None)
+            if lock is not None:
+                lock()
 
     @hook_impl
     def on_node_error(self, node: Node, catalog: DataCatalog) -> None:
@@ -192,10 +196,19 @@ def _validate(model: type[GlobalParams | ProjectParams], values: Mapping[str, An
             f"got {problem['input']!r}"
             for problem in error.errors()
         ]
-        valid = ", ".join(sorted(_leaves(values)))
+        valid = ", ".join(sorted(_names(model)))
         raise ValueError(
-            "\n  ".join(["invalid parameters:", *problems, f"the names in use are: {valid}"])
+            "\n  ".join(["invalid parameters:", *problems, f"the valid names are: {valid}"])
         ) from error
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            yield from _names(group, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def _headline(values: Mapping[str, Any]) -> str:

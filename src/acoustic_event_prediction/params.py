@@ -13,8 +13,11 @@ from pydantic import (
     Field,
     StrictInt,
     StringConstraints,
+    field_validator,
     model_validator,
 )
+
+from acoustic_event_prediction.frames import whole_frames
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ShiftFrames = Annotated[StrictInt, Field(ge=1, le=1000)]
@@ -110,6 +113,13 @@ class FeatureExtractionParams(StrictModel):
     chunk_frames: Annotated[StrictInt, Field(ge=1, le=8192)]
     dtype: Literal["float16", "bfloat16", "float32"]
     device: Literal["auto", "cpu", "cuda"]
+
+    @field_validator("reset_every_seconds")
+    @classmethod
+    def _resets_between_frames(cls, seconds: float | None) -> float | None:
+        if seconds is not None:
+            whole_frames(seconds)
+        return seconds
 
 
 class LabelingParams(StrictModel):

@@ -4,8 +4,8 @@ import warnings
 
 from acoustic_event_prediction.hooks import (
     ConciseErrors,
+    LockedOutputs,
     RunSummary,
-    SealedOutputs,
     StrictParameters,
     WorkerCatalog,
 )
@@ -13,7 +13,7 @@ from acoustic_event_prediction.hooks import (
 # Kedro 1.7 itself calls a function that omegaconf 2.4 has deprecated; nothing here can change it.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\)")
 
-HOOKS = (StrictParameters(), WorkerCatalog(), SealedOutputs(), RunSummary(), ConciseErrors())
+HOOKS = (StrictParameters(), WorkerCatalog(), LockedOutputs(), RunSummary(), ConciseErrors())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

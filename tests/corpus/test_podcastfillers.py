@@ -83,6 +83,14 @@ def test_of_two_alike_names_neither_is_guessed(corpus: TinyCorpus) -> None:
     assert only(corpus).annotation is None
 
 
+def test_a_file_with_another_episodes_exact_name_is_not_lent(corpus: TinyCorpus) -> None:
+    corpus.add(name="show_1")
+    corpus.add(name="show-1", events=None, turns=None, words=None)
+    lender, borrower = sorted(find_corpus(corpus.root).episodes, key=lambda e: e.name == "show-1")
+    assert lender.annotation == corpus.annotation(name="show_1")
+    assert borrower.annotation is borrower.transcript is borrower.diarization is None
+
+
 def test_resource_forks_of_a_mac_are_no_episodes(corpus: TinyCorpus) -> None:
     corpus.add()
     corpus.audio().with_name("._show_1.wav").write_bytes(b"\0")

@@ -75,31 +75,47 @@ def test_what_a_killed_run_left_is_removed(store: SealedPartitions) -> None:
     store.save({"train/a": 1})
     leftover = store.path / "train" / ".0123.part"
     leftover.write_text("half")
-    store.unseal()
+    store.lock()
     assert not leftover.exists()
 
 
 def test_two_runs_cannot_write_one_set_at_once(store: SealedPartitions) -> None:
-    store.unseal()
+    store.lock()
     other = SealedPartitions(
         path=str(store.path), dataset="json.JSONDataset", filename_suffix=".json"
     )
     with pytest.raises(StoreError, match="another run is writing"):
-        other.unseal()
+        other.lock()
     store.release()
-    other.unseal()
+    other.lock()
     other.release()
+
+
+def test_a_damaged_seal_says_what_to_do(store: SealedPartitions) -> None:
+    store.save({"a": 1})
+    (store.path / "_sealed.json").write_text('{"partitions": ["a')
+    with pytest.raises(DatasetError, match="is damaged"):
+        store.load()
+
+
+def test_a_root_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = SealedPartitions(
+        path=str(tmp_path / "file" / "x"), dataset="json.JSONDataset", filename_suffix=".json"
+    )
+    with pytest.raises(StoreError, match="give another place with data_root"):
+        store.lock()
 
 
 def test_the_lock_of_a_killed_run_is_free(store: SealedPartitions) -> None:
     script = (
         "import os, sys; from acoustic_event_prediction.datasets.sealed import SealedPartitions;"
         "s = SealedPartitions(path=sys.argv[1], dataset='json.JSONDataset', filename_suffix='');"
-        "s.unseal(); os.kill(os.getpid(), 9)"
+        "s.lock(); os.kill(os.getpid(), 9)"
     )
     ended = subprocess.run([sys.executable, "-c", script, str(store.path)], check=False)
     assert ended.returncode == -9
-    store.unseal()
+    store.lock()
 
 
 def test_a_full_disk_leaves_nothing_half_written(store: SealedPartitions) -> None:

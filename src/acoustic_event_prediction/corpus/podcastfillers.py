@@ -1,7 +1,7 @@
 """Where the files of a corpus in the PodcastFillers layout are; only folders are listed."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -128,11 +128,11 @@ def _find_episodes(root: Path, split: str) -> list[RawEpisode]:
     mixes: dict[str, Path] = {}
     for folder in reversed(_MIX_FOLDERS):
         mixes |= _audio_files(root / folder / split)
-    annotations = _Listing(root / "metadata/episode_annotations" / split, ".csv")
-    transcripts = _Listing(root / "metadata/episode_transcripts" / split, ".json")
-    diarizations = _Listing(root / "metadata/episode_diarizations" / split, ".json")
-    mappings = _Listing(root / "metadata/episode_event_speaker_mapping" / split, ".json")
-    track_folders = _Listing(root / _TRACK_FOLDER / split, "")
+    annotations = _Listing(root / "metadata/episode_annotations" / split, ".csv", mixes)
+    transcripts = _Listing(root / "metadata/episode_transcripts" / split, ".json", mixes)
+    diarizations = _Listing(root / "metadata/episode_diarizations" / split, ".json", mixes)
+    mappings = _Listing(root / "metadata/episode_event_speaker_mapping" / split, ".json", mixes)
+    track_folders = _Listing(root / _TRACK_FOLDER / split, "", mixes)
     episodes = []
     for name, audio in sorted(mixes.items()):
         tracks = track_folders.find(name)
@@ -169,9 +169,15 @@ def _list(folder: Path) -> list[Path]:
 
 
 class _Listing:
-    """Finds the file of an episode in a folder: by its name, else by its letters and digits."""
+    """Finds the file of an episode in a folder: by its name, else by its letters and digits.
 
-    def __init__(self, folder: Path, suffix: str) -> None:
+    Args:
+        folder: where the files are.
+        suffix: of the files; empty for folders.
+        episodes: names of all episodes; a file that bears one exactly is that episode's alone.
+    """
+
+    def __init__(self, folder: Path, suffix: str, episodes: Container[str]) -> None:
         self._exact: dict[str, Path] = {}
         self._loose: dict[str, list[Path]] = {}
         for path in _list(folder):
@@ -179,7 +185,8 @@ class _Listing:
                 continue
             name = normalise(path.name.removesuffix(path.suffix) if suffix else path.name)
             self._exact[name] = path
-            self._loose.setdefault(loose_key(name), []).append(path)
+            if name not in episodes:
+                self._loose.setdefault(loose_key(name), []).append(path)
 
     def find(self, name: str) -> Path | None:
         if name in self._exact:

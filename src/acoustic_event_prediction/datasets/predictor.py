@@ -7,6 +7,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
 from acoustic_event_prediction.atomic import replacing
+from acoustic_event_prediction.datasets.run_lock import RunLock
 from acoustic_event_prediction.models.predictor import Predictor
 
 
@@ -20,6 +21,7 @@ class PredictorDataset(AbstractDataset[Predictor, Predictor]):
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = Path(filepath)
+        self._lock = RunLock(self._filepath.parent)
         self.metadata = metadata
 
     def load(self) -> Predictor:
@@ -30,6 +32,19 @@ class PredictorDataset(AbstractDataset[Predictor, Predictor]):
         """Write the predictor; the old one is there until the new one is complete."""
         with replacing(self._filepath) as part:
             data.save(part)
+        self.release()
+
+    def lock(self) -> None:
+        """Keep other runs from training in the same folder.
+
+        Raises:
+            StoreError: another run does.
+        """
+        self._lock.acquire()
+
+    def release(self) -> None:
+        """Let other runs train in the folder again."""
+        self._lock.release()
 
     def preview(self) -> JSONPreview:
         """Return the header, for kedro-viz."""

@@ -1,16 +1,16 @@
 """Partitions of a data set that is either complete or refused."""
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
 from acoustic_event_prediction.atomic import PART_SUFFIX, replacing
+from acoustic_event_prediction.datasets.run_lock import RunLock
 from acoustic_event_prediction.errors import StoreError
 from acoustic_event_prediction.progress import track
 
@@ -43,7 +43,7 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
         self._path = Path(path)
         self._dataset = {"type": dataset} if isinstance(dataset, str) else dict(dataset)
         self._suffix = filename_suffix
-        self._lock: TextIO | None = None
+        self._lock = RunLock(self._path)
         self.metadata = metadata
 
     @property
@@ -103,6 +103,7 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
 
     def _write_and_seal(self, data: Mapping[str, Any] | Sequence[str]) -> None:
         if isinstance(data, Mapping):
+            self.lock()
             self.unseal()
             with track(f"saving {self._path.name}", len(data), "partitions") as advance:
                 for partition_id, value in data.items():
@@ -133,36 +134,32 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
                 f"{self._path} is not complete: the node that writes it has not run or has failed; "
                 f"run the pipeline that makes `{self._path.name}` (see `kedro registry list`)"
             )
-        seal: dict[str, list[str]] = json.loads(self._seal.read_text(encoding="utf-8"))
-        return seal["partitions"]
+        try:
+            seal: dict[str, list[str]] = json.loads(self._seal.read_text(encoding="utf-8"))
+            return seal["partitions"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{self._seal} is damaged ({error}); delete it and run the pipeline that makes "
+                f"`{self._path.name}`, which keeps every partition that is still good"
+            ) from error
 
-    def unseal(self) -> None:
-        """Declare the set unfinished, and keep other runs from writing it until it is sealed.
+    def lock(self) -> None:
+        """Keep other runs from writing the set, and remove what a killed one left behind.
 
         Raises:
-            StoreError: another run is writing it.
+            StoreError: another run is writing it, or the folder can't be written.
         """
-        if self._lock is None:
-            self._path.mkdir(parents=True, exist_ok=True)
-            lock = (self._path / ".lock").open("w", encoding="utf-8")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                raise StoreError(
-                    f"another run is writing {self._path}; wait for it or end it, then run again"
-                ) from None
-            self._lock = lock
-            # With the lock held nobody else writes here: these are what a killed run left behind.
+        if self._lock.acquire():
             for leftover in self._path.rglob(f".*{PART_SUFFIX}"):
                 leftover.unlink(missing_ok=True)
+
+    def unseal(self) -> None:
+        """Declare the set unfinished, before the first partition changes."""
         self._seal.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Let other runs write the set again."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first partitions and what they hold, for kedro-viz."""

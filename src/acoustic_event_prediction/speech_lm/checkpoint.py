@@ -6,6 +6,7 @@ are not read.
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     LocalEntryNotFoundError,
 )
+from huggingface_hub.utils import logging as hub_logging
 from moshi.models import loaders
 from moshi.models.compression import MimiModel
 from safetensors import SafetensorError, safe_open
@@ -26,6 +28,8 @@ from acoustic_event_prediction.errors import CheckpointError
 from acoustic_event_prediction.frames import FRAME_RATE_HZ, MODEL_SAMPLE_RATE_HZ
 from acoustic_event_prediction.params import CheckpointParams
 from acoustic_event_prediction.speech_lm.temporal import TemporalTransformer, TokenIds
+
+logger = logging.getLogger(__name__)
 
 _LICENCE = "Moshi's weights are licensed CC-BY 4.0"
 
@@ -218,9 +222,11 @@ def _locate_directory(directory: Path) -> Checkpoint:
 
 def _read_names(config: Path) -> dict[str, str]:
     try:
-        values: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+        values: Any = json.loads(config.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{config} is not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{config} holds {type(values).__name__} instead of an object")
     return {key: value for key, value in values.items() if key.endswith("_name") and value}
 
 
@@ -239,6 +245,9 @@ def _sha256(path: Path) -> str:
 
 
 def _locate_repository(hf_repo: str, revision: str | None) -> Checkpoint:
+    logger.info("looking for %s in the hub's cache and on the hub", hf_repo)
+    # Each of its retries would print a long warning; the error below says what matters.
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         config = _fetch_config(hf_repo, revision)
         info = loaders.CheckpointInfo.from_hf_repo(hf_repo, config_path=config, revision=revision)

@@ -8,7 +8,7 @@ from typing import Self
 
 import torch
 
-from acoustic_event_prediction.frames import FRAME_RATE_HZ, SAMPLES_PER_FRAME
+from acoustic_event_prediction.frames import SAMPLES_PER_FRAME, whole_frames
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
 from acoustic_event_prediction.speech_lm.streams import StreamOrder, silence_after, stack_streams
 from acoustic_event_prediction.speech_lm.temporal import DelayLine, streaming
@@ -35,16 +35,8 @@ class BlockPlan:
         Raises:
             ValueError: a reset would fall inside a frame.
         """
-        if reset_every_seconds is None:
-            return cls(num_frames, chunk_frames, None)
-        reset_frames = round(reset_every_seconds * FRAME_RATE_HZ)
-        if reset_frames < 1 or abs(reset_frames / FRAME_RATE_HZ - reset_every_seconds) > 1e-6:  # noqa: PLR2004
-            raise ValueError(
-                f"feature_extraction.reset_every_seconds={reset_every_seconds:g} is no multiple of "
-                f"a frame (0.08 s); the nearest are {max(reset_frames, 1) / FRAME_RATE_HZ:g} and "
-                f"{(reset_frames + 1) / FRAME_RATE_HZ:g}"
-            )
-        return cls(num_frames, chunk_frames, reset_frames)
+        reset = None if reset_every_seconds is None else whole_frames(reset_every_seconds)
+        return cls(num_frames, chunk_frames, reset)
 
     def segments(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of the frames between two resets."""

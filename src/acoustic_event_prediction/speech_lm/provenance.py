@@ -53,12 +53,24 @@ def feature_provenance(
         facts["laughs"] = _digest(events.loc[events["label"] == LAUGHTER, ["onset", "offset"]])
     if settings.text != "none" and assignment.systems:
         facts["words"] = _digest(words[words["speaker"].isin(assignment.systems)])
+    return {**common_provenance(checkpoint, settings, streams), "episode": facts}
+
+
+def common_provenance(
+    checkpoint: Mapping[str, Any], settings: FeatureExtractionParams, streams: StreamParams
+) -> dict[str, Any]:
+    """Return what all features of a corpus have in common; a predictor needs features of its own.
+
+    Args:
+        checkpoint: identity of the model files.
+        settings: parameters of the extraction.
+        streams: parameters of the streams.
+    """
     return {
         "format": _FORMAT,
         "checkpoint": dict(checkpoint),
         "streams": {"mask_laughter": streams.mask_laughter},
         "feature_extraction": settings.model_dump(exclude={"chunk_frames", "device"}),
-        "episode": facts,
     }
 
 

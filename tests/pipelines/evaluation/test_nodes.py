@@ -50,7 +50,7 @@ def make_scores(partitions: dict[str, tuple[list[float], list[int]]]) -> Scores:
         for name, (values, _) in partitions.items()
     }
     labels = {name: partial(np.array, marks) for name, (_, marks) in partitions.items()}
-    return score_frames(FirstColumn(), features, labels, SUMMARY)
+    return score_frames(FirstColumn(), features, labels, SUMMARY, {})
 
 
 def make_two_splits() -> Scores:
@@ -99,20 +99,25 @@ def test_nothing_is_scored_before_it_is_loaded() -> None:
     def fail() -> npt.NDArray[Any]:
         raise AssertionError("loaded too early")
 
-    assert list(score_frames(FirstColumn(), {"test/a/x": fail}, {"test/a/x": fail}, SUMMARY))
+    assert list(score_frames(FirstColumn(), {"test/a/x": fail}, {"test/a/x": fail}, SUMMARY, {}))
 
 
 def test_labels_of_another_event_are_refused() -> None:
     other = {"labeling": {"event": "Breath", "target": "any", "shift_frames": 1}}
     with pytest.raises(LabelError, match="have event=Breath, but the predictor needs event=Laugh"):
-        score_frames(FirstColumn(), {}, {}, other)
+        score_frames(FirstColumn(), {}, {}, other, {})
+
+
+def test_features_of_another_kind_are_refused() -> None:
+    with pytest.raises(ProjectError, match=r"another kind: checkpoint differ.*--pipelines train"):
+        score_frames(FirstColumn(), {}, {}, SUMMARY, {"checkpoint": {"sha256": "new"}})
 
 
 def test_missing_labels_are_named_with_the_command_that_makes_them() -> None:
     features = {"test/a/x": partial(np.zeros, (3, 2)), "test/b/x": partial(np.zeros, (3, 2))}
 
     with pytest.raises(ProjectError, match=r"1 partitions.*'test/b/x'.*--pipelines labeling"):
-        score_frames(FirstColumn(), features, {"test/a/x": partial(np.zeros, 3)}, SUMMARY)
+        score_frames(FirstColumn(), features, {"test/a/x": partial(np.zeros, 3)}, SUMMARY, {})
 
 
 def test_labels_of_another_length_are_named_with_the_command_that_makes_them() -> None:
@@ -121,6 +126,7 @@ def test_labels_of_another_length_are_named_with_the_command_that_makes_them() -
         {"test/a/x": partial(np.zeros, (3, 2))},
         {"test/a/x": partial(np.zeros, 4)},
         SUMMARY,
+        {},
     )
 
     with pytest.raises(ProjectError, match=r"'test/a/x' has 3 .* 4 labels.*--pipelines labeling"):

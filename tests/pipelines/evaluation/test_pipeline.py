@@ -31,7 +31,14 @@ def test_inputs_and_outputs_are_the_catalog_names() -> None:
     pipeline = create_pipeline()
 
     assert pipeline.inputs() == {
-        *("predictor", "features", "labels", "label_summary", "params:evaluation"),
+        *(
+            "predictor",
+            "features",
+            "labels",
+            "label_summary",
+            "feature_summary",
+            "params:evaluation",
+        ),
     }
     assert pipeline.all_outputs() == {
         "scores",
@@ -58,6 +65,7 @@ def test_pipeline_runs_from_features_to_figures(threshold: Any) -> None:
             "features": MemoryDataset({name: partial(np.copy, features) for name in names}),
             "labels": MemoryDataset({name: partial(np.copy, labels) for name in names}),
             "label_summary": MemoryDataset(SUMMARY),
+            "feature_summary": MemoryDataset({}),
             "params:evaluation": MemoryDataset(params),
         }
         | {name: MemoryDataset(copy_mode="assign") for name in results}

@@ -32,6 +32,7 @@ from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     load_frames,
     load_split,
 )
+from acoustic_event_prediction.speech_lm.provenance import differences
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ def score_frames(
     features: Partitions[Array],
     labels: Partitions[Array],
     label_summary: Mapping[str, Any],
+    feature_summary: Mapping[str, Any],
 ) -> dict[str, Callable[[], pd.DataFrame]]:
     """Score every frame of validation and test; nothing is computed until it is saved.
 
@@ -86,6 +88,7 @@ def score_frames(
         features: [T, D] of each partition `<split>/<episode>/<user>`.
         labels: [T] of each partition.
         label_summary: which event, target and horizon the labels are of.
+        feature_summary: checkpoint and settings that the features are made with.
 
     Returns:
         For each partition, columns frame (int32), time_seconds (start of the frame), speaker (the
@@ -97,6 +100,13 @@ def score_frames(
     """
     wanted = predictor.header.model_dump(include={"event", "target", "shift_frames"})
     require_labeling(label_summary, wanted, "the predictor")
+    trained_on = {name: predictor.header.features.get(name) for name in feature_summary}
+    changed = differences(trained_on, feature_summary)
+    if changed:
+        raise ProjectError(
+            f"the predictor was trained on features of another kind: {', '.join(changed)} differ; "
+            "extract the features as they were, or run `kedro run --pipelines training`"
+        )
     chosen = [name for name in sorted(features) if name.partition("/")[0] in SPLITS]
     if not chosen:
         raise ProjectError(

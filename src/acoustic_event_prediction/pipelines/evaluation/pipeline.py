@@ -20,7 +20,7 @@ def create_pipeline(**_: Any) -> Pipeline:
         [
             Node(
                 func=score_frames,
-                inputs=["predictor", "features", "labels", "label_summary"],
+                inputs=["predictor", "features", "labels", "label_summary", "feature_summary"],
                 outputs="scores",
                 name="score_frames",
             ),

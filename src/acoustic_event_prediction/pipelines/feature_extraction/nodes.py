@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -18,7 +18,11 @@ from acoustic_event_prediction.params import (
 )
 from acoustic_event_prediction.progress import Advance, track
 from acoustic_event_prediction.speech_lm.checkpoint import locate_checkpoint
-from acoustic_event_prediction.speech_lm.provenance import differences, feature_provenance
+from acoustic_event_prediction.speech_lm.provenance import (
+    common_provenance,
+    differences,
+    feature_provenance,
+)
 from acoustic_event_prediction.workers.channel import Message
 from acoustic_event_prediction.workers.extract_features import EpisodeTask, ExtractionJob
 from acoustic_event_prediction.workers.launch import count_processes, run_workers
@@ -29,6 +33,13 @@ logger = logging.getLogger(__name__)
 Records = Mapping[str, Callable[[], dict[str, Any]]]
 Tables = Mapping[str, Callable[[], pd.DataFrame]]
 Provenance = dict[str, Any]
+
+
+class FeatureResult(NamedTuple):
+    """What all features have in common, and the ids; in this order they are saved."""
+
+    feature_summary: Provenance
+    features: list[str]
 
 
 def extract_features(
@@ -43,7 +54,7 @@ def extract_features(
     checkpoint: CheckpointParams,
     launcher: LauncherParams,
     worker_catalog: Mapping[str, dict[str, Any]],
-) -> list[str]:
+) -> FeatureResult:
     """Have torchrun workers encode every assignment whose stored features are missing or outdated.
 
     Args:
@@ -60,7 +71,8 @@ def extract_features(
         worker_catalog: the run's resolved catalog; the workers write through its entry `features`.
 
     Returns:
-        The ids of all partitions; the data set verifies and seals them.
+        What the features are made with, and the ids of all partitions; the data set verifies and
+        seals them.
 
     Raises:
         CheckpointError: the model files are missing.
@@ -93,12 +105,15 @@ def extract_features(
         streams=streams,
         shards=[],
     )
-    tasks = _tasks(wanted, records, _outdated(wanted, job.open_entry("features")))
+    store = job.open_entry("features")
+    tasks = _tasks(wanted, records, _outdated(wanted, store))
     if tasks:
+        store.unseal()
         num_ranks = count_processes(launcher) * launcher.nnodes
         shards = balance(tasks, [task.num_frames for task in tasks], num_ranks)
         _run(job.model_copy(update={"shards": shards}), launcher)
-    return sorted(wanted)
+    summary = common_provenance(located.identity, feature_extraction, streams)
+    return FeatureResult(summary, sorted(wanted))
 
 
 def _require_audio(

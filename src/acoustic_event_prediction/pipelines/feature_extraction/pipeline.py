@@ -26,7 +26,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                     "params:launcher",
                     "worker_catalog",
                 ],
-                outputs="features",
+                outputs=["feature_summary", "features"],
                 name="extract_features",
                 tags="gpu",
             ),
