@@ -31,6 +31,7 @@ _LEARNING_RATE = 3e-3
 _MUTE_PROBABILITY = 0.5
 _MUTE_INSIDE_PROBABILITY = 0.5  # else outside
 _NUM_CODEBOOK_CROPS = 400
+_CELL = 0.5  # standard deviations; nearer than about that counts as equal
 
 
 def mimi_config() -> dict[str, Any]:
@@ -205,11 +206,24 @@ def _set_codebooks(mimi: MimiModel, head: nn.Linear, crops: _Crops, seed: int) -
         for level, layer in enumerate(quantizer.vq.layers):
             clusters = MiniBatchKMeans(
                 CODEBOOK_SIZE, batch_size=4096, n_init=1, random_state=seed + level
-            ).fit(residual.numpy())
+            ).fit(_distinct(residual).numpy())
             centres = torch.from_numpy(clusters.cluster_centers_)
             codebook = layer._codebook
             codebook.embedding_sum.copy_(centres)
             codebook.cluster_usage.fill_(1)
             codebook._initialized.fill_(1)
             codebook._embedding = None
-            residual = residual - centres[torch.from_numpy(clusters.labels_).long()]
+            residual = (
+                residual - centres[torch.from_numpy(clusters.predict(residual.numpy())).long()]
+            )
+
+
+def _distinct(points: Tensor) -> Tensor:
+    """Return one point [D] of each that are almost equal: [N, D] to [n, D].
+
+    Half of a conversation's frames are silent. Left in, they draw centres so close together that
+    rounding would decide between their codes.
+    """
+    cells = (points / (_CELL * points.std())).round()
+    _, first = np.unique(cells.numpy(), axis=0, return_index=True)
+    return points[torch.from_numpy(np.sort(first))]
