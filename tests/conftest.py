@@ -70,3 +70,14 @@ def short_context_checkpoint(short_context_directory: Path) -> Checkpoint:
 @pytest.fixture(scope="session")
 def short_context_lm(short_context_checkpoint: Checkpoint) -> SpeechLM:
     return load_speech_lm(short_context_checkpoint, torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def few_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The features of two episodes of each split, made without disturbance; not to be changed."""
+    from tests.kedro_runs import FEW, ONE_BY_ONE, kedro_run
+
+    root = tmp_path_factory.mktemp("few")
+    kedro_run(root, "--pipelines", "ingestion", params=FEW)
+    kedro_run(root, "--pipelines", "feature_extraction", params=ONE_BY_ONE)
+    return root

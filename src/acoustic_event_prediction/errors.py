@@ -25,9 +25,21 @@ class StoreError(ProjectError):
     """A partitioned store is incomplete, locked by another run or refuses a name."""
 
 
+class MemoryShortageError(ProjectError):
+    """Not even one assignment fits into the device's memory."""
+
+
 class WorkerError(ProjectError):
     """A worker process failed; the message holds its last words."""
 
 
 class TrainingError(ProjectError):
     """The training or validation data can't train or select a classifier."""
+
+
+def unwritable(partition_id: str, error: OSError) -> StoreError:
+    """Return the error of a partition that the file system refuses."""
+    return StoreError(
+        f"partition {partition_id!r} can't be written: {error}. What is finished is kept; make "
+        "room, or give another place with data_root, and run again"
+    )

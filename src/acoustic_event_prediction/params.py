@@ -22,6 +22,7 @@ from acoustic_event_prediction.frames import whole_frames
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ShiftFrames = Annotated[StrictInt, Field(ge=1, le=1000)]
 Split = Literal["train", "validation", "test"]
+TextSetting = Literal["words", "words_at_end", "none"]
 
 
 def _as_tuple(value: object) -> object:
@@ -62,6 +63,11 @@ class LauncherParams(StrictModel):
     node_rank: Annotated[StrictInt, Field(ge=0)]
     rdzv_endpoint: Annotated[str, StringConstraints(pattern=r"^[\w.\-\[\]:]+:\d+$")] | None
     timeout_seconds: Annotated[float, Field(gt=0)]
+
+    @property
+    def is_main_node(self) -> bool:
+        """True on the one node that decides what is done, and that locks what is written."""
+        return self.node_rank == 0
 
     @model_validator(mode="after")
     def _rendezvous(self) -> "LauncherParams":
@@ -107,11 +113,12 @@ class StreamParams(StrictModel):
 class FeatureExtractionParams(StrictModel):
     """How the streams go through Mimi and Moshi, and how the features are stored."""
 
-    text: Literal["words", "words_at_end", "none"]
+    text: TextSetting
     stream_order: Literal["moshi", "reference"]
     reset_every_seconds: Annotated[float, Field(gt=0)] | None
     chunk_frames: Annotated[StrictInt, Field(ge=1, le=8192)]
     dtype: Literal["float16", "bfloat16", "float32"]
+    precision: Literal["auto", "float32", "bfloat16"]
     device: Literal["auto", "cpu", "cuda"]
 
     @field_validator("reset_every_seconds")
@@ -155,6 +162,15 @@ class EvaluationParams(StrictModel):
     bootstrap_samples: Annotated[StrictInt, Field(ge=0)]
 
 
+class CausalityCheckParams(StrictModel):
+    """What the causality check changes, and how much of the corpus it looks at."""
+
+    episodes: Annotated[StrictInt, Field(ge=1)]
+    points: Annotated[StrictInt, Field(ge=1, le=256)]
+    seconds: Annotated[float, Field(gt=0)]
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**63)]
+
+
 class ProjectParams(StrictModel):
     """All parameter groups together, as `kedro run` resolves them."""
 
@@ -168,3 +184,4 @@ class ProjectParams(StrictModel):
     labeling: LabelingParams
     training: TrainingParams
     evaluation: EvaluationParams
+    causality_check: CausalityCheckParams

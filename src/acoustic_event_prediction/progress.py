@@ -10,14 +10,18 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY_SECONDS = 10.0
+_MINUTE = 60
 Advance = Callable[[float], None]
 
 
@@ -49,11 +53,23 @@ def _bar(unit: str) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
+        _RateColumn(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
+
+
+class _RateColumn(ProgressColumn):
+    """Units per second, lately."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.1f} {self._unit}/s")
 
 
 def _log_lines(description: str, total: float, unit: str) -> Advance:
@@ -73,8 +89,22 @@ def _log_lines(description: str, total: float, unit: str) -> Advance:
             rate = (done - before) / (now - started)
             remaining = max(0.0, total - done) / rate if rate else float("inf")
             logger.info(
-                "%s: %.0f of %.0f %s, %.1f %s/s, about %.0f s left",
-                *(description, done, total, unit, rate, unit, remaining),
+                "%s: %.0f of %.0f %s, %.1f %s/s, about %s left",
+                *(description, done, total, unit, rate, unit, _duration(remaining)),
             )
 
     return advance
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as it is said: `45 s`, `12 min`, `3 h 20 min`.
+
+    >>> _duration(45.4), _duration(719), _duration(12_010)
+    ('45 s', '12 min', '3 h 20 min')
+    """
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / _MINUTE)
+    return (
+        f"{minutes} min" if minutes < _MINUTE else f"{minutes // _MINUTE} h {minutes % _MINUTE} min"
+    )

@@ -1,18 +1,26 @@
 """How fast features are extracted, beside the reference design, in one run on the same episodes.
 
     uv run python tests/benchmarks/extraction.py [--episodes N] [--repeats N]
+    uv run python tests/benchmarks/extraction.py --true-shape        (a GPU; see true_shape.py)
 
 The reference design, written compactly: for each assignment anew, both streams are decoded and
 encoded whole, in pieces of 210 s that know nothing of each other; the complete language model runs
 with its text logits; features are stored as float32. Ours runs in the same mode (same order, same
-resets), so that both make the same features; the benchmark checks that.
+resets), so that both make the same features; the benchmark compares them.
+
+Each design runs in processes of its own, turn by turn, ours with the environment that the launcher
+gives to its workers. The third row is the reference design in that environment as well: it tells
+what the environment does from what the design does.
 """
 
 import argparse
 import contextlib
+import json
 import os
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -30,44 +38,55 @@ from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.datasets.raw_corpus import RawCorpusDataset
 from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.frame_arrays import FrameArrayWriter, read_frame_array
-from acoustic_event_prediction.frames import MODEL_SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from acoustic_event_prediction.frames import (
+    FRAME_RATE_HZ,
+    MODEL_SAMPLE_RATE_HZ,
+    SAMPLES_PER_FRAME,
+)
 from acoustic_event_prediction.params import (
     CheckpointParams,
     FeatureExtractionParams,
     IngestionParams,
+    LauncherParams,
     StreamParams,
 )
 from acoustic_event_prediction.pipelines.ingestion.nodes import assign_users, read_corpus
-from acoustic_event_prediction.speech_lm import extraction, sources
+from acoustic_event_prediction.speech_lm import sources
 from acoustic_event_prediction.speech_lm.checkpoint import (
     Checkpoint,
     load_speech_lm,
     locate_checkpoint,
 )
-from acoustic_event_prediction.speech_lm.extraction import EpisodeInput, Listeners, extract_batch
+from acoustic_event_prediction.speech_lm.episode_input import EpisodeInput, Listeners
+from acoustic_event_prediction.speech_lm.extraction import extract_batch
 from acoustic_event_prediction.speech_lm.words import text_tokens
 from acoustic_event_prediction.workers.extract_features import EpisodeTask, prepare_episode
+from acoustic_event_prediction.workers.launch import worker_environment
 
 SAMPLE = Path(__file__).parents[2] / "data" / "01_raw" / "sample"
 RESET_SECONDS = 210
-CHUNK_FRAMES = 256
 ASSIGNMENTS_PER_BATCH = 8
 SETTINGS = FeatureExtractionParams(
     text="words",
     stream_order="reference",
     reset_every_seconds=RESET_SECONDS,
-    chunk_frames=CHUNK_FRAMES,
+    chunk_frames=256,
     dtype="float32",
+    precision="float32",
     device="cpu",
 )
 STREAMS = StreamParams(
     source="diarization", min_speaker_share=0.2, max_users=None, mask_laughter="both"
 )
+LAUNCHER = LauncherParams(
+    nproc_per_node=1, nnodes=1, node_rank=0, rdzv_endpoint=None, timeout_seconds=600
+)
+DESIGNS = ("reference design", "reference, our environment", "this project")
 Seconds = dict[str, float]
 
 
-def load_episodes(limit: int) -> list[EpisodeInput]:
-    """Read the sample as the ingestion pipeline does and return its first training episodes."""
+def load_tasks(limit: int) -> list[tuple[EpisodeTask, dict[str, Any]]]:
+    """Read the sample as the ingestion pipeline does; return its first training episodes."""
     ingestion = IngestionParams(
         layout="podcastfillers",
         splits=("train",),
@@ -85,18 +104,21 @@ def load_episodes(limit: int) -> list[EpisodeInput]:
         assignment = Assignment.model_validate(_value(item))
         users[assignment.episode_id].append(assignment)
     return [
-        prepare_episode(
+        (
             EpisodeTask(
                 episode=Episode.model_validate(episodes[name]),
                 assignments=assignments,
                 provenances=[{} for _ in assignments],
             ),
             {table: _value(values[name]) for table, values in tables.items()},
-            SAMPLE,
-            STREAMS,
         )
         for name, assignments in users.items()
     ]
+
+
+def load_episodes(limit: int) -> list[EpisodeInput]:
+    """Return what the extraction needs of the episodes."""
+    return [prepare_episode(task, tables, SAMPLE, STREAMS) for task, tables in load_tasks(limit)]
 
 
 def _value(item: Any) -> Any:
@@ -111,6 +133,7 @@ class ReferenceDesign:
         self.mimi = info.get_mimi()
         self.lm = info.get_moshi(dtype=torch.float32)
         self.tokenizer = info.get_text_tokenizer()
+        self.tokens = load_speech_lm(checkpoint, torch.device("cpu")).temporal.tokens
 
     @torch.no_grad()
     def run(self, episodes: list[EpisodeInput], folder: Path, seconds: Seconds) -> None:
@@ -175,7 +198,7 @@ def run_ours(episodes: list[EpisodeInput], lm: Any, folder: Path, seconds: Secon
                 extract_batch(batch, lm, SETTINGS, store, listeners)
                 batch = []
             batch.append(episode)
-        extraction.extract_batch(batch, lm, SETTINGS, store, listeners)
+        extract_batch(batch, lm, SETTINGS, store, listeners)
 
 
 def _fail(episode_id: str, error: Exception) -> None:
@@ -208,75 +231,114 @@ def measured(owner: Any, method: str, seconds: Seconds, name: str) -> Iterator[N
         setattr(owner, method, original)
 
 
+def run_design(design: str, num_episodes: int, folder: Path) -> dict[str, Any]:
+    """Run one design in this process, after a warm-up; return seconds, parts, peak memory."""
+    checkpoint = locate_checkpoint(
+        CheckpointParams(hf_repo=None, revision=None, directory=str(SAMPLE / "checkpoint"))
+    )
+    episodes = load_episodes(num_episodes)
+    run: Callable[[list[EpisodeInput], Path, Seconds], None]
+    if design == "this project":
+        lm = load_speech_lm(checkpoint, torch.device("cpu"))
+        run = lambda chosen, place, seconds: run_ours(chosen, lm, place, seconds)  # noqa: E731
+    else:
+        run = ReferenceDesign(checkpoint).run
+    with tempfile.TemporaryDirectory() as name:
+        run(episodes[:1], Path(name), {})
+    parts: Seconds = {}
+    start = time.perf_counter()
+    run(episodes, folder, parts)
+    return {
+        "seconds": time.perf_counter() - start,
+        "parts": parts,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "audio_seconds": sum(e.num_frames * len(e.assignments) for e in episodes) / FRAME_RATE_HZ,
+    }
+
+
+def run_in_process(design: str, num_episodes: int, folder: Path) -> dict[str, Any]:
+    """Run one design in a process of its own."""
+    folder.mkdir()
+    command = [sys.executable, __file__, "--episodes", str(num_episodes)]
+    environment = worker_environment(LAUNCHER) if design != DESIGNS[0] else dict(os.environ)
+    finished = subprocess.run(
+        [*command, "--design", design, "--folder", str(folder)],
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    result: dict[str, Any] = json.loads(finished.stdout)
+    return result
+
+
+def compare(folder: Path, episodes: list[EpisodeInput]) -> list[float]:
+    """Return the relative difference between both designs' features, per assignment."""
+    return [
+        float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+        for episode in episodes
+        for assignment in episode.assignments
+        for name in [assignment.assignment_id]
+        for theirs in [np.load(folder / f"{DESIGNS[0]} 0" / f"{name.replace('/', '_')}.npy")]
+        for ours in [read_frame_array(folder / f"{DESIGNS[2]} 0" / f"{name}.safetensors")]
+    ]
+
+
+def report(results: dict[str, list[dict[str, Any]]], differences: list[float]) -> list[str]:
+    """Return the comparison as lines of text."""
+    audio_seconds = results[DESIGNS[0]][0]["audio_seconds"]
+    medians = {
+        design: statistics.median(run["seconds"] for run in runs)
+        for design, runs in results.items()
+    }
+    lines = [
+        f"{audio_seconds:.0f} s of audio over all assignments, {torch.get_num_threads()} cores"
+    ]
+    for design, runs in results.items():
+        seconds = sorted(run["seconds"] for run in runs)
+        parts = ", ".join(
+            f"{part} {statistics.median(run['parts'][part] for run in runs):.2f} s"
+            for part in runs[0]["parts"]
+        )
+        lines.append(
+            f"{design:<27} {audio_seconds / medians[design]:6.1f} audio s/s, median of "
+            f"{len(runs)} ({seconds[0]:.2f} to {seconds[-1]:.2f} s), peak "
+            f"{max(run['peak_mib'] for run in runs):.0f} MiB; {parts}"
+        )
+    for design in DESIGNS[:2]:
+        lines.append(f"ratio to the {design}: {medians[design] / medians[DESIGNS[2]]:.2f}")
+    equal = sum(difference < 1e-4 for difference in differences)
+    lines.append(
+        f"features equal within 1e-4 (relative) in {equal} of {len(differences)} assignments, "
+        f"within {max(differences):.1e} in all; more where two codes are equally near"
+    )
+    return lines
+
+
 def main() -> None:
-    """Measure both designs alternately and print the comparison."""
+    """Measure the designs turn by turn and print the comparison."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--episodes", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--design", choices=DESIGNS, help="run only this one, here, and print JSON")
+    parser.add_argument("--folder", type=Path, help="with --design: where its features go")
+    parser.add_argument("--true-shape", action="store_true", help="the 7B shape, on a GPU")
     arguments = parser.parse_args()
-    checkpoint = locate_checkpoint(
-        CheckpointParams(hf_repo=None, revision=None, directory=str(SAMPLE / "checkpoint"))
-    )
-    episodes = load_episodes(arguments.episodes)
-    lm = load_speech_lm(checkpoint, torch.device("cpu"))
-    reference = ReferenceDesign(checkpoint)
-    reference.tokens = lm.temporal.tokens
-    audio_seconds = sum(e.num_frames * len(e.assignments) for e in episodes) / 12.5
-    designs: dict[str, Callable[[Path, Seconds], None]] = {
-        "reference design": lambda folder, seconds: reference.run(episodes, folder, seconds),
-        "this project": lambda folder, seconds: run_ours(episodes, lm, folder, seconds),
-    }
-    totals: dict[str, list[float]] = {name: [] for name in designs}
-    parts: dict[str, Seconds] = {name: {} for name in designs}
+    if arguments.true_shape:
+        os.execv(sys.executable, [sys.executable, str(Path(__file__).with_name("true_shape.py"))])
+    if arguments.design:
+        result = run_design(arguments.design, arguments.episodes, arguments.folder)
+        os.write(1, json.dumps(result).encode())
+        return
     with tempfile.TemporaryDirectory() as name:
+        results: dict[str, list[dict[str, Any]]] = {design: [] for design in DESIGNS}
         for repeat in range(arguments.repeats):
-            for design, run in designs.items():
+            for design in DESIGNS:
                 folder = Path(name) / f"{design} {repeat}"
-                folder.mkdir()
-                start = time.perf_counter()
-                run(folder, parts[design])
-                totals[design].append(time.perf_counter() - start)
-        worst = largest_difference(Path(name), episodes)
-    report(totals, parts, audio_seconds, worst, arguments.repeats)
-
-
-def largest_difference(folder: Path, episodes: list[EpisodeInput]) -> float:
-    """Return the largest relative difference between the features of both designs."""
-    worst = 0.0
-    for episode in episodes:
-        for assignment in episode.assignments:
-            identity = assignment.assignment_id
-            theirs = np.load(folder / "reference design 0" / f"{identity.replace('/', '_')}.npy")
-            ours = read_frame_array(folder / "this project 0" / f"{identity}.safetensors")
-            worst = max(worst, float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)))
-    return worst
-
-
-def report(
-    totals: dict[str, list[float]],
-    parts: dict[str, Seconds],
-    audio_seconds: float,
-    worst: float,
-    repeats: int,
-) -> None:
-    """Print the comparison."""
-    lines = [
-        f"{audio_seconds:.0f} s of audio over all assignments, {torch.get_num_threads()} threads"
-    ]
-    for design, values in totals.items():
-        median = statistics.median(values)
-        shares = ", ".join(f"{k} {v / repeats:.1f} s" for k, v in parts[design].items())
-        lines.append(
-            f"{design:<17} {audio_seconds / median:6.1f} audio s/s "
-            f"(median of {repeats}; {min(values):.1f} to {max(values):.1f} s; {shares})"
-        )
-    medians = [statistics.median(values) for values in totals.values()]
-    lines.append(f"ratio {medians[0] / medians[1]:.2f}, features differ by {worst:.1e} (relative)")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    lines.append(f"peak memory of the process {peak:.0f} MiB")
-    os.write(1, ("\n".join(lines) + "\n").encode())
+                results[design].append(run_in_process(design, arguments.episodes, folder))
+        differences = compare(Path(name), load_episodes(arguments.episodes))
+    os.write(1, ("\n".join(report(results, differences)) + "\n").encode())
 
 
 if __name__ == "__main__":

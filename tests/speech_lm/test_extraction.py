@@ -12,12 +12,12 @@ from acoustic_event_prediction.frame_arrays import read_frame_array, read_header
 from acoustic_event_prediction.frames import count_frames
 from acoustic_event_prediction.params import FeatureExtractionParams
 from acoustic_event_prediction.speech_lm.checkpoint import Checkpoint, SpeechLM
-from acoustic_event_prediction.speech_lm.extraction import (
+from acoustic_event_prediction.speech_lm.episode_input import (
     AssignmentInput,
     EpisodeInput,
     Listeners,
-    extract_batch,
 )
+from acoustic_event_prediction.speech_lm.extraction import extract_batch
 from acoustic_event_prediction.speech_lm.sources import EpisodeAudio
 from acoustic_event_prediction.speech_lm.streams import pair_streams
 from acoustic_event_prediction.speech_lm.words import Word
@@ -45,6 +45,7 @@ def settings(**changes: object) -> FeatureExtractionParams:
         "reset_every_seconds": None,
         "chunk_frames": 16,
         "dtype": "float32",
+        "precision": "float32",
         "device": "cpu",
     }
     return FeatureExtractionParams.model_validate(values | changes)
@@ -212,7 +213,7 @@ def test_a_full_disk_stops_everything_and_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(
-        "acoustic_event_prediction.speech_lm.extraction.FrameArrayWriter.append", fail
+        "acoustic_event_prediction.speech_lm.block_io.FrameArrayWriter.append", fail
     )
     tracks, _ = write_tracks(tmp_path, 1920, seed=0)
     with pytest.raises(StoreError, match="No space left"):
@@ -233,3 +234,42 @@ def test_features_are_stored_rounded_to_the_wished_dtype(
     assert str(read_header(path).dtype) == dtype
     assert np.array_equal(read_frame_array(path), exact.astype(read_header(path).dtype))
     assert read_header(path).provenance == {"episode": "x", "user": "A"}
+
+
+def test_silent_systems_of_a_batch_are_encoded_once(
+    tmp_path: Path,
+    short_context_lm: SpeechLM,
+    short_context_checkpoint: Checkpoint,
+    store: SealedPartitions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    oracle = Oracle(short_context_checkpoint)
+    mixes = {"long": voices(60 * 1920, seed=1)[0], "short": voices(21 * 1920, seed=2)[0]}
+    episodes = []
+    for name, mix in mixes.items():
+        path = tmp_path / f"{name}.wav"
+        sf.write(path, mix.numpy(), RATE, subtype="FLOAT")
+        episodes.append(
+            EpisodeInput(
+                episode_id=f"train/{name}",
+                num_frames=count_frames(len(mix), RATE),
+                audio=EpisodeAudio(mix=path, tracks={}, turns={}, laughs=[]),
+                assignments=[
+                    AssignmentInput(f"train/{name}/mix", pair_streams("mix", [], "none"), [], {})
+                ],
+            )
+        )
+    encode, batch_sizes = short_context_lm.mimi.encode, set()
+
+    def counting(waveforms: torch.Tensor) -> torch.Tensor:
+        batch_sizes.add(len(waveforms))
+        return encode(waveforms)
+
+    monkeypatch.setattr(short_context_lm.mimi, "encode", counting)
+    failures, _ = extract(episodes, short_context_lm, store)
+    assert not failures
+    assert batch_sizes == {3}  # two mixes and one silence
+    for name, mix in mixes.items():
+        stored = np.array(read_frame_array(store.partition_path(f"train/{name}/mix")))
+        expected = oracle.features(system=torch.zeros_like(mix), user=mix)
+        torch.testing.assert_close(torch.from_numpy(stored), expected, rtol=1e-4, atol=1e-4)

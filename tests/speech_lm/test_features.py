@@ -31,6 +31,7 @@ def chunked(
     pairs: list[tuple[int, int]] | None = None,
     reset_every_seconds: float | None = None,
     order: str = "moshi",
+    fixed_shape: bool = False,
 ) -> torch.Tensor:
     """Features [B, T, D] of (system, user) pairs of the waveforms [S, N]."""
     pairs = pairs or [(0, 1)]
@@ -49,6 +50,7 @@ def chunked(
         user_streams=[user for _, user in pairs],
         num_streams=len(waveforms),
         order=order,
+        fixed_shape=fixed_shape,
     ) as stream:
         blocks = [
             stream.push(
@@ -89,15 +91,36 @@ def test_single_frame_chunks_give_what_one_whole_pass_gives(
     )
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
 def test_a_batch_gives_each_pair_what_it_gets_alone(
-    short_context_lm: SpeechLM, oracle: Oracle
+    short_context_lm: SpeechLM, oracle: Oracle, batch_size: int
 ) -> None:
     waveforms = voices(100 * 1920, num_voices=3)
-    pairs = [(0, 1), (1, 0), (2, 1)]
+    pairs = [(0, 1), (1, 0), (2, 1), (1, 2), (2, 0), (0, 2), (0, 0), (1, 1)][:batch_size]
     together = chunked(short_context_lm, waveforms, 32, pairs=pairs)
     for features, (system, user) in zip(together, pairs, strict=True):
         alone = oracle.features(system=waveforms[system], user=waveforms[user])
         torch.testing.assert_close(features, alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("reset_every_seconds", [None, 1.6])
+def test_blocks_filled_up_to_one_shape_give_the_same_features(
+    short_context_lm: SpeechLM, reset_every_seconds: float | None
+) -> None:
+    # As on a GPU: 131 frames in blocks of 32 end with one of 3 frames; resets come every 20.
+    waveforms = voices(131 * 1920)
+    exact, filled = (
+        chunked(
+            short_context_lm,
+            waveforms,
+            32,
+            reset_every_seconds=reset_every_seconds,
+            fixed_shape=fixed_shape,
+        )
+        for fixed_shape in (False, True)
+    )
+    assert exact.shape == filled.shape
+    torch.testing.assert_close(filled, exact, rtol=1e-4, atol=1e-4)
 
 
 def test_the_user_and_the_system_are_not_interchangeable(short_context_lm: SpeechLM) -> None:

@@ -42,6 +42,7 @@ SETTINGS = {
     "reset_every_seconds": None,
     "chunk_frames": 256,
     "dtype": "float16",
+    "precision": "float32",
     "device": "auto",
 }
 TABLES = {

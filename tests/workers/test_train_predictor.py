@@ -124,7 +124,7 @@ def run_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainingJob], list[st
         }.items():
             monkeypatch.setenv(name, str(value))
         channel = RecordingChannel()
-        main(job, Runtime(0, 0, 1, torch.device("cpu")), channel)
+        main(job, Runtime(0, 0, 1, 1, torch.device("cpu")), channel)
         return channel.texts
 
     return run

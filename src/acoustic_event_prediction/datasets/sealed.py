@@ -11,7 +11,7 @@ from kedro_datasets._typing import TablePreview
 
 from acoustic_event_prediction.atomic import PART_SUFFIX, replacing
 from acoustic_event_prediction.datasets.run_lock import RunLock
-from acoustic_event_prediction.errors import StoreError
+from acoustic_event_prediction.errors import StoreError, unwritable
 from acoustic_event_prediction.progress import track
 
 Partitions = Mapping[str, Callable[[], Any]]
@@ -87,7 +87,7 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
             with replacing(path) as part:
                 yield part
         except OSError as error:
-            raise StoreError(f"partition {partition_id!r} can't be written: {error}") from error
+            raise unwritable(partition_id, error) from error
 
     def save_partition(self, partition_id: str, value: Any) -> None:
         """Write one partition, atomically."""

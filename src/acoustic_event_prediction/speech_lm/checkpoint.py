@@ -54,6 +54,11 @@ class Checkpoint:
     mimi_config: Path | None
     identity: dict[str, Any]
 
+    @property
+    def feature_dim(self) -> int:
+        """D, the width of a feature, by the configuration."""
+        return int(_lm_config(self.info())["dim"])
+
     def info(self) -> loaders.CheckpointInfo:
         """Return moshi's own description of the checkpoint; reads nothing but the JSON files."""
         return loaders.CheckpointInfo.from_hf_repo(
@@ -92,16 +97,20 @@ def locate_checkpoint(params: CheckpointParams) -> Checkpoint:
     return _locate_repository(params.hf_repo, params.revision)
 
 
-def load_speech_lm(checkpoint: Checkpoint, device: torch.device) -> SpeechLM:
+def load_speech_lm(
+    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype = torch.float32
+) -> SpeechLM:
     """Load Mimi, Moshi's temporal transformer and the text tokenizer.
 
-    Mimi is float32 everywhere; the transformer is bfloat16 on a GPU and float32 on a CPU.
+    Args:
+        checkpoint: its files.
+        device: where the models go.
+        dtype: of the transformer; Mimi is float32 everywhere, since other codes would be nearest.
 
     Raises:
         CheckpointError: a file is cut short, or is not of the architecture that the config says.
     """
     info = checkpoint.info()
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     mimi = _load(checkpoint.mimi_weights, lambda: info.get_mimi(device))
     temporal = _load(checkpoint.moshi_weights, lambda: _load_temporal(info, device, dtype))
     tokenizer = _load(checkpoint.tokenizer, info.get_text_tokenizer)
@@ -142,9 +151,13 @@ def _load_temporal(
     return temporal.eval().requires_grad_(requires_grad=False)
 
 
-def _token_ids(info: loaders.CheckpointInfo, lm: Any) -> TokenIds:
+def _lm_config(info: loaders.CheckpointInfo) -> dict[str, Any]:
     config: dict[str, Any] = loaders._lm_kwargs if info.lm_config is None else info.lm_config
-    num_system = int(config["dep_q"])
+    return config
+
+
+def _token_ids(info: loaders.CheckpointInfo, lm: Any) -> TokenIds:
+    num_system = int(_lm_config(info)["dep_q"])
     if lm.n_q != 2 * num_system:
         raise CheckpointError(
             f"the model has {lm.n_q} audio codebooks, {num_system} of them its own voice; a "

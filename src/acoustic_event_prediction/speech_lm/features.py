@@ -7,11 +7,16 @@ from types import TracebackType
 from typing import Self
 
 import torch
+from moshi.utils.compile import no_cuda_graph
+from torch.nn.functional import pad
 
 from acoustic_event_prediction.frames import SAMPLES_PER_FRAME, whole_frames
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
 from acoustic_event_prediction.speech_lm.streams import StreamOrder, silence_after, stack_streams
 from acoustic_event_prediction.speech_lm.temporal import DelayLine, streaming
+
+# Mimi's first layers hold 1920 samples a frame, many channels wide: longer pieces cost gigabytes.
+MIMI_FRAMES = 64
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,16 @@ class BlockPlan:
         reset = None if reset_every_seconds is None else whole_frames(reset_every_seconds)
         return cls(num_frames, chunk_frames, reset)
 
+    @property
+    def block_frames(self) -> int:
+        """Frames of the longest block that really comes."""
+        return min(self.chunk_frames, self.context_frames)
+
+    @property
+    def context_frames(self) -> int:
+        """Frames of the longest stretch between two resets."""
+        return max(1, min(self.reset_frames or self.num_frames, self.num_frames))
+
     def segments(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of the frames between two resets."""
         step = self.reset_frames or max(self.num_frames, 1)
@@ -54,7 +69,9 @@ class BlockPlan:
 class FeatureStream:
     """Turns blocks of audio and text into blocks of features: B assignments, S streams.
 
-    A context manager: inside, the models hold the streams' state.
+    A context manager: inside, the models hold the streams' state. On a GPU every block is given the
+    same shape, that of the longest one, so that kernels are compiled once; what is added at the end
+    is silence, which a causal model does not notice, and its features are dropped.
 
     Args:
         lm: the loaded models.
@@ -63,6 +80,7 @@ class FeatureStream:
         user_streams: [B] index of each assignment's user stream.
         num_streams: S.
         order: row order, see `stack_streams`.
+        fixed_shape: give all blocks one shape; None: on a GPU only.
     """
 
     def __init__(
@@ -74,6 +92,7 @@ class FeatureStream:
         user_streams: Sequence[int],
         num_streams: int,
         order: StreamOrder,
+        fixed_shape: bool | None = None,
     ) -> None:
         self._lm = lm
         self._plan = plan
@@ -81,6 +100,7 @@ class FeatureStream:
         self._user = torch.tensor(user_streams, device=lm.device)
         self._num_streams = num_streams
         self._order = order
+        self._fixed_shape = lm.device.type == "cuda" if fixed_shape is None else fixed_shape
         self._state = contextlib.ExitStack()
         self._delays: DelayLine
 
@@ -104,7 +124,7 @@ class FeatureStream:
         *,
         begins: bool,
     ) -> torch.Tensor:
-        """Return the features of the next F frames, float32 [B, F, D] on the CPU.
+        """Return the features of the next F frames, [B, F, D], on the model's device.
 
         Feature t has heard audio before t * 80 ms and read text before frame t.
 
@@ -117,22 +137,32 @@ class FeatureStream:
         """
         if begins:
             self._begin()
-        device = self._lm.device
-        codes = self._lm.mimi.encode(waveforms[:, None].to(device))  # [S, Q, F]
-        no_input = self._lm.temporal.tokens.no_input
-        codes = silence_after(codes, remaining_frames.to(device), no_input)
+        device, tokens = self._lm.device, self._lm.temporal.tokens
+        num_frames = text.shape[1]
+        waveforms, text = waveforms.to(device, non_blocking=True), text.to(device)
+        if self._fixed_shape:
+            added = self._plan.block_frames - num_frames
+            waveforms = pad(waveforms, (0, added * SAMPLES_PER_FRAME))
+            text = pad(text, (0, added), value=tokens.text_padding)
+        codes = self._encode(waveforms)  # [S, Q, F]
+        codes = silence_after(codes, remaining_frames.to(device), tokens.no_input)
         rows = stack_streams(
-            text=text.to(device),
-            system=codes[self._system],
-            user=codes[self._user],
-            order=self._order,
+            text=text, system=codes[self._system], user=codes[self._user], order=self._order
         )  # [B, 1 + 2Q, F]
         features: torch.Tensor = self._lm.temporal(self._delays.push(rows))  # [B, F, D]
-        return features.float().cpu()
+        return features[:, :num_frames]
+
+    def _encode(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Waveforms [S, F * 1920] -> codes [S, Q, F], a piece at a time."""
+        pieces = torch.split(waveforms[:, None], MIMI_FRAMES * SAMPLES_PER_FRAME, dim=-1)
+        with no_cuda_graph():  # a graph is captured for one shape; pieces this long don't need it
+            return torch.cat([self._lm.mimi.encode(piece) for piece in pieces], dim=-1)
 
     def _begin(self) -> None:
         self._state.close()
-        chunk, total = self._plan.chunk_frames, self._plan.reset_frames or self._plan.num_frames
+        chunk, total = self._plan.block_frames, self._plan.context_frames
+        if self._fixed_shape:
+            total = -(-total // chunk) * chunk
         mimi, temporal = self._lm.mimi, self._lm.temporal
         assert mimi.encoder_transformer is not None
         steps_per_frame = round(mimi.encoder_frame_rate / mimi.frame_rate)
@@ -141,7 +171,7 @@ class FeatureStream:
                 mimi,
                 mimi.encoder_transformer,
                 batch_size=self._num_streams,
-                block_steps=chunk * steps_per_frame,
+                block_steps=min(MIMI_FRAMES, chunk) * steps_per_frame,
                 total_steps=total * steps_per_frame,
             )
         )

@@ -11,7 +11,7 @@ from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
 
 LAUGHTER = "Laughter"
-_FORMAT = 1
+_FORMAT = 2
 
 
 def feature_provenance(
@@ -33,7 +33,8 @@ def feature_provenance(
         episode: its audio, by content.
         tables: `turns`, `words` and `events` of the episode.
         checkpoint: identity of the model files.
-        settings: of these, chunk_frames and device change no feature and are left out.
+        settings: with their precision decided; of these, chunk_frames and device change no feature
+            but by rounding and are left out.
         streams: of these, only mask_laughter reaches the features but through the assignment.
     """
     separated = assignment.source == "separated"

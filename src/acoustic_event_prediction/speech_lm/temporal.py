@@ -104,6 +104,24 @@ class DelayLine:
         return torch.stack(rows, dim=1)
 
 
+_RING_MULTIPLE = 64  # steps; fused attention kernels take rings of such a size without a copy
+
+
+def attention_layers(root: nn.Module) -> list[Any]:
+    """Return the attention layers below a module."""
+    return [m for m in root.modules() if isinstance(m, StreamingMultiheadAttention)]
+
+
+def ring_capacity(context: int, block_steps: int, total_steps: int) -> int:
+    """Return the steps that a ring must hold so that no key is lost before it has been used.
+
+    A block is written before it attends: beside its own steps, the `context` - 1 before its first
+    one are needed. A stream that is shorter than that never overwrites anything.
+    """
+    needed = min(context + block_steps - 1, max(total_steps, 1))
+    return -(-needed // _RING_MULTIPLE) * _RING_MULTIPLE
+
+
 @contextlib.contextmanager
 def streaming(
     module: StreamingModule[Any],
@@ -116,8 +134,7 @@ def streaming(
     """Put a moshi module into streaming mode, exact for blocks of up to `block_steps` steps.
 
     moshi's ring cache holds `context` steps and takes a whole block before it attends, so that the
-    block's first queries lose their oldest keys. A ring of context + block - 1 steps keeps them all
-    (and none need ever be overwritten when the whole stream is shorter than that); the attention
+    block's first queries lose their oldest keys. Here it gets `ring_capacity` steps; the attention
     mask still ends at `context`.
 
     Args:
@@ -127,19 +144,30 @@ def streaming(
         block_steps: longest block, in steps of the attention.
         total_steps: steps that will come at most.
     """
-    with module.streaming(batch_size):
-        for attention in attention_root.modules():
-            if isinstance(attention, StreamingMultiheadAttention):
-                weight: Any = attention.in_projs[0].weight
-                state = attention._streaming_state
-                assert state is not None
-                assert attention.context is not None
-                state.kv_cache = RingKVCache(
-                    batch_size,
-                    attention.num_heads,
-                    attention.embed_dim // attention.num_heads,
-                    min(attention.context + block_steps - 1, total_steps),
-                    device=weight.device,
-                    dtype=weight.dtype,
-                )
+    with contextlib.ExitStack() as stack:
+        with _smallest_rings(module):
+            stack.enter_context(module.streaming(batch_size))
+        for attention in attention_layers(attention_root):
+            weight: Any = attention.in_projs[0].weight
+            attention._streaming_state.kv_cache = RingKVCache(
+                batch_size,
+                attention.num_heads // attention.kv_repeat,
+                attention.embed_dim // attention.num_heads,
+                ring_capacity(attention.context, block_steps, total_steps),
+                device=weight.device,
+                dtype=weight.dtype,
+            )
         yield
+
+
+@contextlib.contextmanager
+def _smallest_rings(module: nn.Module) -> Iterator[None]:
+    """Have moshi make rings of one step: those of full size, replaced at once, would fill a GPU."""
+    contexts = {attention: attention.context for attention in attention_layers(module)}
+    try:
+        for attention in contexts:
+            attention.context = 1
+        yield
+    finally:
+        for attention, context in contexts.items():
+            attention.context = context

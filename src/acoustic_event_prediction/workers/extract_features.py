@@ -1,31 +1,33 @@
 """One torchrun rank of the feature extraction: encodes its share of the episodes."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from pydantic import BaseModel, ConfigDict
 
 from acoustic_event_prediction.corpus.records import Assignment, Episode
+from acoustic_event_prediction.errors import WorkerError
 from acoustic_event_prediction.frames import FRAME_RATE_HZ
 from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
-from acoustic_event_prediction.speech_lm.checkpoint import Checkpoint, load_speech_lm
-from acoustic_event_prediction.speech_lm.extraction import (
+from acoustic_event_prediction.speech_lm.batch_size import assignments_per_batch, free_memory
+from acoustic_event_prediction.speech_lm.checkpoint import Checkpoint, SpeechLM, load_speech_lm
+from acoustic_event_prediction.speech_lm.episode_input import (
     AssignmentInput,
     EpisodeInput,
     Listeners,
-    extract_batch,
 )
+from acoustic_event_prediction.speech_lm.extraction import extract_batch
+from acoustic_event_prediction.speech_lm.features import BlockPlan
 from acoustic_event_prediction.speech_lm.provenance import LAUGHTER
 from acoustic_event_prediction.speech_lm.sources import EpisodeAudio
 from acoustic_event_prediction.speech_lm.streams import Span, pair_streams
 from acoustic_event_prediction.speech_lm.words import Word
 from acoustic_event_prediction.workers.channel import ChannelWriter
 from acoustic_event_prediction.workers.runtime import Job, Runtime, run_worker
-
-# A pass over fewer frames leaves the weights' way from memory to the arithmetic units unpaid for.
-_FRAMES_PER_PASS = 2048
 
 
 class EpisodeTask(BaseModel):
@@ -42,9 +44,22 @@ class EpisodeTask(BaseModel):
         """Work, in frames summed over the assignments."""
         return self.episode.num_frames * len(self.assignments)
 
+    def divided(self, most: int) -> list["EpisodeTask"]:
+        """Return tasks of the same episode with at most so many assignments each."""
+        return [
+            EpisodeTask(
+                episode=self.episode,
+                assignments=self.assignments[start : start + most],
+                provenances=self.provenances[start : start + most],
+            )
+            for start in range(0, len(self.assignments), most)
+        ]
+
 
 class ExtractionJob(Job):
-    """The whole extraction; each rank takes its own shard."""
+    """The whole extraction; each rank takes its own shard. Its precision is one of the two."""
+
+    decided_by_node_0 = frozenset({"shards"})
 
     checkpoint: Checkpoint
     settings: FeatureExtractionParams
@@ -54,6 +69,11 @@ class ExtractionJob(Job):
 
 def main(job: ExtractionJob, runtime: Runtime, channel: ChannelWriter) -> None:
     """Encode the episodes of this rank's shard, the longest first."""
+    if len(job.shards) != runtime.world_size:
+        raise WorkerError(
+            f"the work is divided for {len(job.shards)} processes, but {runtime.world_size} have "
+            "started: the nodes differ in their number; give all the same launcher.nproc_per_node"
+        )
     tasks = job.shards[runtime.rank]
     if not tasks:
         return
@@ -69,8 +89,9 @@ def main(job: ExtractionJob, runtime: Runtime, channel: ChannelWriter) -> None:
         ),
     )
     channel.send("log", text=f"loading the models on {runtime.device}")
-    lm = load_speech_lm(job.checkpoint, runtime.device)
-    for batch in _batches(tasks, max(1, _FRAMES_PER_PASS // job.settings.chunk_frames)):
+    lm = load_speech_lm(job.checkpoint, runtime.device, getattr(torch, job.settings.precision))
+    free_bytes = free_memory(runtime.device, runtime.local_world_size)
+    for batch in batches(tasks, lambda frames: _batch_size(lm, job.settings, frames, free_bytes)):
         episodes = [
             prepare_episode(
                 task,
@@ -86,16 +107,36 @@ def main(job: ExtractionJob, runtime: Runtime, channel: ChannelWriter) -> None:
         extract_batch(episodes, lm, job.settings, features, listeners)
 
 
-def _batches(tasks: Sequence[EpisodeTask], size: int) -> Iterator[list[EpisodeTask]]:
-    """Yield episodes of similar length together, up to `size` assignments (or one episode)."""
-    batch: list[EpisodeTask] = []
-    for task in sorted(tasks, key=lambda task: task.episode.num_frames, reverse=True):
-        held = sum(len(other.assignments) for other in batch)
-        if batch and held + len(task.assignments) > size:
-            yield batch
-            batch = []
-        batch.append(task)
-    if batch:
+def _batch_size(
+    lm: SpeechLM, settings: FeatureExtractionParams, num_frames: int, free_bytes: int
+) -> int:
+    plan = BlockPlan.of(num_frames, settings.chunk_frames, settings.reset_every_seconds)
+    return assignments_per_batch(lm, plan, free_bytes)
+
+
+def batches(
+    tasks: Sequence[EpisodeTask], batch_size: Callable[[int], int]
+) -> Iterator[list[EpisodeTask]]:
+    """Yield the tasks in batches, the longest first, so that similar lengths run side by side.
+
+    The batches are about equally full: a last one with few assignments would be slow for its size.
+    A task with more assignments than a batch may hold is divided.
+
+    Args:
+        tasks: in any order.
+        batch_size: most assignments of a batch, by the frames of its longest episode.
+    """
+    waiting = sorted(tasks, key=lambda task: task.episode.num_frames, reverse=True)
+    while waiting:
+        most = batch_size(waiting[0].episode.num_frames)
+        num_assignments = sum(len(task.assignments) for task in waiting)
+        size = math.ceil(num_assignments / math.ceil(num_assignments / most))
+        first, *rest = waiting[0].divided(most)
+        batch, waiting = [first], [*rest, *waiting[1:]]
+        held = len(first.assignments)
+        while waiting and held + len(waiting[0].assignments) <= size:
+            batch.append(waiting.pop(0))
+            held += len(batch[-1].assignments)
         yield batch
 
 

@@ -46,6 +46,7 @@ EXTRACTION = FeatureExtractionParams(
     reset_every_seconds=None,
     chunk_frames=256,
     dtype="float16",
+    precision="float32",
     device="cpu",
 )
 NAMES = ("train/a/u", "validation/b/u", "test/c/u")

@@ -1,0 +1,28 @@
+"""Where the models run, and how exactly they compute there."""
+
+import torch
+
+from acoustic_event_prediction.params import FeatureExtractionParams
+
+
+def choose_device(device: str) -> str:
+    """Return `cuda` or `cpu` for the setting `auto`, `cpu` or `cuda`.
+
+    Raises:
+        RuntimeError: `cuda` was asked for and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(
+            "feature_extraction.device is cuda, but torch sees no GPU; use auto or cpu"
+        )
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def decide_precision(settings: FeatureExtractionParams) -> FeatureExtractionParams:
+    """Return the settings with `precision: auto` decided: features of the two are not equal."""
+    if settings.precision != "auto":
+        return settings
+    on_gpu = choose_device(settings.device) == "cuda"
+    return settings.model_copy(update={"precision": "bfloat16" if on_gpu else "float32"})

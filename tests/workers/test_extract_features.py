@@ -1,0 +1,76 @@
+from itertools import chain
+
+from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode
+from acoustic_event_prediction.workers.extract_features import EpisodeTask, batches
+
+
+def task(name: str, num_frames: int, num_assignments: int = 2) -> EpisodeTask:
+    episode = Episode(
+        episode_id=f"train/{name}",
+        split="train",
+        name=name,
+        duration_seconds=num_frames * 0.08,
+        num_frames=num_frames,
+        audio=AudioFile(
+            path="x.wav", num_samples=1, sample_rate_hz=24_000, num_channels=1, sha256=""
+        ),
+        tracks={},
+        sources=("diarization",),
+        transcript_unit_seconds=None,
+    )
+    assignments = [
+        Assignment(
+            assignment_id=f"train/{name}/{user}",
+            episode_id=f"train/{name}",
+            user=str(user),
+            systems=("s",),
+            source="diarization",
+            user_share=None,
+            num_frames=num_frames,
+        )
+        for user in range(num_assignments)
+    ]
+    provenances = [{"user": user} for user in range(num_assignments)]
+    return EpisodeTask(episode=episode, assignments=assignments, provenances=provenances)
+
+
+def plan(tasks: list[EpisodeTask], most: int) -> list[list[tuple[str, int]]]:
+    """Name and number of assignments of each task of each batch."""
+    return [
+        [(task.episode.name, len(task.assignments)) for task in batch]
+        for batch in batches(tasks, lambda _: most)
+    ]
+
+
+def test_episodes_of_similar_length_run_side_by_side_the_longest_first() -> None:
+    tasks = [task("b", 20), task("d", 5), task("a", 30), task("c", 10)]
+    assert plan(tasks, 4) == [[("a", 2), ("b", 2)], [("c", 2), ("d", 2)]]
+
+
+def test_no_batch_is_left_with_a_few_assignments() -> None:
+    # Ten assignments, at most eight a batch: five or so in each, not eight and two.
+    sizes = [
+        sum(size for _, size in batch) for batch in plan([task(str(n), n) for n in range(1, 6)], 8)
+    ]
+    assert sizes == [4, 6]
+
+
+def test_an_episode_with_more_speakers_than_a_batch_takes_is_divided() -> None:
+    tasks = [task("many", 10, num_assignments=5), task("few", 5)]
+    assert plan(tasks, 2) == [[("many", 2)], [("many", 2)], [("many", 1)], [("few", 2)]]
+    divided = list(chain.from_iterable(batches(tasks, lambda _: 2)))
+    users = [p["user"] for part in divided if part.episode.name == "many" for p in part.provenances]
+    assert users == [0, 1, 2, 3, 4]
+
+
+def test_the_batch_size_follows_the_longest_episode_that_is_left() -> None:
+    tasks = [task("long", 100), *(task(str(n), 10) for n in range(4))]
+    asked: list[int] = []
+
+    def most(num_frames: int) -> int:
+        asked.append(num_frames)
+        return 2 if num_frames > 50 else 8
+
+    found = [[task.episode.name for task in batch] for batch in batches(tasks, most)]
+    assert found == [["long"], ["0", "1", "2", "3"]]
+    assert asked == [100, 10]
