@@ -19,7 +19,7 @@ that it calls.
     progress          a live bar on a terminal, log lines elsewhere
     datasets/         Kedro catalog types
     workers/          what torchrun runs, and the launcher
-    pipelines/        ingestion, feature_extraction, labeling, training, evaluation
+    pipelines/        ingestion, feature_extraction, labeling, training, evaluation; causality_check
     sample/           makes the embedded sample
 """
 

@@ -1,11 +1,12 @@
 """Who is the user and who the system: one assignment for each speaker who speaks enough."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from acoustic_event_prediction.corpus.records import MONO_USER, Assignment, Episode, Source
+from acoustic_event_prediction.errors import AudioError
 
 
 class Speaker(NamedTuple):
@@ -78,6 +79,33 @@ def assign(
         _assignment(episode, source, user, [name for name in names if name != user.name])
         for user in choose_users(speakers, min_speaker_share, max_users)
     ]
+
+
+def require_audio(
+    assignments: Sequence[Assignment], episodes: Mapping[str, Episode], audio: Container[str]
+) -> None:
+    """Check that the recordings of the assignments are still there.
+
+    Args:
+        assignments: any number, of any source.
+        episodes: theirs at least, by id.
+        audio: ids of the recordings that are there.
+
+    Raises:
+        AudioError: some are not.
+    """
+    needed = {
+        f"{assignment.episode_id}/{speaker}"
+        for assignment in assignments
+        if assignment.source == "separated"
+        for speaker in episodes[assignment.episode_id].tracks
+    } | {assignment.episode_id for assignment in assignments if assignment.source != "separated"}
+    missing = sorted(name for name in needed if name not in audio)
+    if missing:
+        raise AudioError(
+            f"{len(missing)} of {len(needed)} recordings are no longer where ingestion found them, "
+            f"the first: {missing[0]!r}; restore them or run `kedro run --pipelines ingestion`"
+        )
 
 
 def _assignment(
