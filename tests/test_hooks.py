@@ -1,5 +1,6 @@
 """Settings are checked before anything runs; what is checked here is the sample's own."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,14 @@ import click
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
 
-from acoustic_event_prediction.errors import CorpusError
-from acoustic_event_prediction.hooks import ConciseErrors
+from acoustic_event_prediction.datasets.sealed import SealedPartitions
+from acoustic_event_prediction.errors import CorpusError, StoreError
+from acoustic_event_prediction.hooks import ConciseErrors, LockedOutputs
+from acoustic_event_prediction.params import LauncherParams
+from acoustic_event_prediction.pipelines import feature_extraction, labeling
 
 PROJECT = Path(__file__).parents[1]
 
@@ -125,3 +131,36 @@ def test_a_users_error_is_shown_without_a_traceback() -> None:
         ConciseErrors().on_pipeline_error(CorpusError("no laughs"))
     # Anything else is a defect of ours: its traceback stays.
     ConciseErrors().on_pipeline_error(KeyError("x"))
+
+
+def nodes_of(pipeline: Pipeline, launcher: dict[str, Any]) -> tuple[Pipeline, DataCatalog]:
+    values = {"nproc_per_node": 1, "rdzv_endpoint": "host:1", "timeout_seconds": 1, **launcher}
+    params = LauncherParams.model_validate(values)
+    return pipeline, DataCatalog({"params:launcher": MemoryDataset(params)})
+
+
+def test_a_node_that_only_helps_is_refused_what_would_be_done_twice() -> None:
+    helping = {"nnodes": 2, "node_rank": 1}
+    hook = LockedOutputs()
+    hook.before_pipeline_run(*nodes_of(feature_extraction.create_pipeline(), helping))
+    whole = feature_extraction.create_pipeline() + labeling.create_pipeline()
+    hook.before_pipeline_run(*nodes_of(whole, {"nnodes": 2, "node_rank": 0}))
+    with pytest.raises(click.ClickException, match="label_episodes would be done twice"):
+        hook.before_pipeline_run(*nodes_of(whole, helping))
+
+
+@pytest.mark.parametrize(("rank", "is_locked"), [(0, True), (1, False)])
+def test_only_node_0_locks_what_all_write(tmp_path: Path, rank: int, is_locked: bool) -> None:
+    first, other = (
+        SealedPartitions(path=str(tmp_path), dataset="json.JSONDataset", filename_suffix=".json")
+        for _ in range(2)
+    )
+    (node,) = feature_extraction.create_pipeline().nodes
+    _, catalog = nodes_of(Pipeline([node]), {"nnodes": 2, "node_rank": rank})
+    catalog["features"] = first
+    inputs = {"params:launcher": catalog.load("params:launcher")}
+    LockedOutputs().before_node_run(node, catalog, inputs)
+    with pytest.raises(StoreError) if is_locked else nullcontext():
+        other.lock()
+    first.release()
+    other.release()

@@ -4,15 +4,12 @@ import copy
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -26,31 +23,8 @@ from acoustic_event_prediction.models.trainer import Trainer
 from acoustic_event_prediction.models.training_set import TrainingSet
 from acoustic_event_prediction.params import TrainingParams
 from acoustic_event_prediction.shuffled_frames import FramePartition
-
-PROJECT = Path(__file__).parents[1]
-FEW = "ingestion.limit=2"
-# Passes so long that a batch is one episode: some partitions are done before others begin.
-ONE_BY_ONE = "feature_extraction.chunk_frames=1024"
-
-
-def command(data_root: Path, *arguments: str, params: str = "") -> list[str]:
-    joined = ",".join(filter(None, [f"data_root={data_root}", "shift_frames=5", params]))
-    return [sys.executable, "-m", "kedro", "run", "--params", joined, *arguments]
-
-
-def kedro_run(data_root: Path, *arguments: str, params: str = "") -> str:
-    """Run and return what was printed; an exit status other than 0 fails the test."""
-    done = subprocess.run(
-        command(data_root, *arguments, params=params),
-        cwd=PROJECT,
-        env={**os.environ, "COLUMNS": "400"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+from tests.conftest import PROJECT
+from tests.kedro_runs import command, features_of, kedro_run
 
 
 @pytest.fixture(scope="module")
@@ -59,22 +33,6 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("run")
     (root / "output.txt").write_text(kedro_run(root))
     return root
-
-
-@pytest.fixture(scope="module")
-def few_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The features of two episodes of each split, made without disturbance."""
-    root = tmp_path_factory.mktemp("few")
-    kedro_run(root, "--pipelines", "ingestion", params=FEW)
-    kedro_run(root, "--pipelines", "feature_extraction", params=ONE_BY_ONE)
-    return root
-
-
-def features_of(root: Path) -> dict[str, bytes]:
-    folder = root / "04_feature" / "sample" / "features"
-    return {
-        str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors")
-    }
 
 
 def test_a_run_makes_every_result_and_says_where_it_is(data_root: Path) -> None:
@@ -228,39 +186,6 @@ def test_a_changed_setting_encodes_again_what_it_touches(
     assert "changed: feature_extraction.stream_order" in output
     after = features_of(root)
     assert all(before[name] != after[name] for name in before)
-
-
-def test_a_run_killed_while_encoding_goes_on_and_ends_the_same(
-    few_features: Path, tmp_path: Path
-) -> None:
-    for layer in ("02_intermediate", "03_primary"):
-        shutil.copytree(few_features / layer, tmp_path / layer)
-    extraction = command(tmp_path, "--pipelines", "feature_extraction", params=ONE_BY_ONE)
-    process = subprocess.Popen(
-        extraction, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    folder = tmp_path / "04_feature" / "sample" / "features"
-    wait_for(lambda: any(folder.rglob("*.safetensors")))
-    workers = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    _, alive = psutil.wait_procs(workers, timeout=40)
-    assert not alive
-    finished = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
-    assert finished
-    assert not (folder / "_sealed.json").exists()
-
-    output = kedro_run(tmp_path, "--pipelines", "feature_extraction", params=ONE_BY_ONE)
-    assert f"{len(finished)} partitions kept" in output
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    assert features_of(tmp_path) == features_of(few_features)
-
-
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

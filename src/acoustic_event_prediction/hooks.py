@@ -14,7 +14,7 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel, ValidationError
 
 from acoustic_event_prediction.errors import ProjectError
-from acoustic_event_prediction.params import GlobalParams, ProjectParams
+from acoustic_event_prediction.params import GlobalParams, LauncherParams, ProjectParams
 
 _RESULTS = (
     "ingestion_report",
@@ -30,6 +30,8 @@ _RESULTS = (
     "roc_curve",
     "pr_curve",
     "confusion_matrix",
+    "causality_report",
+    "causality_table",
 )
 
 
@@ -88,11 +90,30 @@ class WorkerCatalog:
 
 
 class LockedOutputs:
-    """What a node writes belongs to its run from the moment the node starts."""
+    """What a node writes belongs to its run from the moment the node starts.
+
+    Of several machines that share the work, the one with launcher.node_rank=0 locks for all.
+    """
 
     @hook_impl
-    def before_node_run(self, node: Node, catalog: DataCatalog) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Refuse to run on a machine that only helps what it would do a second time."""
+        # Kedro has built the model already only if a node of this pipeline takes it.
+        rank = LauncherParams.model_validate(catalog.load("params:launcher")).node_rank
+        alone = [node.name for node in pipeline.nodes if "params:launcher" not in node.inputs]
+        if rank > 0 and alone:
+            raise click.ClickException(
+                f"with launcher.node_rank={rank} only pipelines that start workers can run, but "
+                f"{', '.join(alone)} would be done twice; run them with launcher.node_rank=0 and "
+                "give here --pipelines feature_extraction or training"
+            )
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any]) -> None:
         """Lock the node's outputs against other runs."""
+        launcher = inputs.get("params:launcher")
+        if launcher is not None and not launcher.is_main_node:
+            return
         for name in node.outputs:
             lock = getattr(catalog.get(name), "lock", None)
             if lock is not None:
@@ -112,7 +133,7 @@ class RunSummary:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Print the headline of the metrics and the place of every result that this run made."""
+        """Print the headlines, and the place of every result that this run made."""
         made = pipeline.all_outputs()
         if "predictor" in made:
             made |= {"tensorboard"}
@@ -121,6 +142,9 @@ class RunSummary:
             for split, values in catalog.load("metrics").items():
                 if "auprc" in values:
                     click.echo(f"{split}: {_headline(values)}")
+        if "causality_report" in made:
+            for setting in catalog.load("causality_report")["settings"]:
+                click.echo(setting["headline"])
         # Not logged: a log handler would break the paths at the terminal's width.
         for name in results:
             click.echo(f"{name.replace('_', ' '):<16} {_place(catalog, name)}")

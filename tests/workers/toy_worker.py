@@ -1,4 +1,4 @@
-"""A worker that does as it is told: succeed, raise, be killed, hang."""
+"""A worker that does as it is told: succeed, work for some seconds, raise, be killed, hang."""
 
 import os
 import signal
@@ -15,7 +15,8 @@ class ToyJob(Job):
 
 def main(job: ToyJob, runtime: Runtime, channel: ChannelWriter) -> None:
     behaviour = job.behaviours[runtime.rank]
-    channel.send("progress", pid=os.getpid(), world_size=runtime.world_size)
+    node = int(os.environ["GROUP_RANK"])
+    channel.send("progress", pid=os.getpid(), world_size=runtime.world_size, on_node=node)
     if behaviour == "raise":
         raise ValueError("episode 'train/x' can't be used")
     if behaviour == "refuse":
@@ -24,6 +25,10 @@ def main(job: ToyJob, runtime: Runtime, channel: ChannelWriter) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if behaviour == "hang":
         time.sleep(600)
+    if behaviour == "work":
+        for beat in range(10):
+            time.sleep(0.5)
+            channel.send("log", beat=beat)
 
 
 if __name__ == "__main__":

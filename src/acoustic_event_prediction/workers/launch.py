@@ -3,11 +3,11 @@
 import contextlib
 import ctypes
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +17,17 @@ import torch
 
 from acoustic_event_prediction.errors import WorkerError
 from acoustic_event_prediction.params import LauncherParams
-from acoustic_event_prediction.workers.channel import ChannelReader, Message
-from acoustic_event_prediction.workers.runtime import LAUNCHER_PID, Job
+from acoustic_event_prediction.workers.channel import Message
+from acoustic_event_prediction.workers.runtime import JOB_FILE, LAUNCHER_PID, Job
+from acoustic_event_prediction.workers.shared_job import job_directory, parting
+from acoustic_event_prediction.workers.watcher import Watcher
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1
-_SHOWN_LINES = 30
+_KEPT_BYTES = 4 * 1024**3
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -42,73 +44,53 @@ def run_workers(
     launcher: LauncherParams,
     *,
     on_message: Callable[[Message], None],
+    shared_folder: Path | None = None,
 ) -> None:
     """Run `module` on every rank under torchrun and wait for it.
+
+    Of several nodes each calls this for itself. Node 0's job is the one that is done; all hear all
+    ranks, and end together.
 
     Args:
         module: dotted name of a worker module; it gets `--job <file>`.
         job: written as JSON for the workers; holds all that they need to know.
         launcher: number of processes and nodes, rendezvous, silence limit.
-        on_message: called in this process with each message of a worker but `error` and `done`.
+        on_message: called in this process with `progress`, `failure` and `log` of all ranks.
+        shared_folder: where node 0 of several puts the job, on a file system that all nodes see;
+            locked by the caller. Without it the job runs on one node only.
 
     Raises:
-        WorkerError: a rank failed, was killed, or stayed silent for `launcher.timeout_seconds`.
+        WorkerError: a rank or node failed or was killed, the nodes did not meet, or all ranks were
+            silent for `launcher.timeout_seconds`.
     """
-    with tempfile.TemporaryDirectory(prefix="acoustic-event-prediction-") as name:
-        directory = Path(name)
-        job_file = directory / "job.json"
+    with job_directory(launcher, shared_folder) as directory:
+        job_file = directory / JOB_FILE
         job_file.write_text(job.model_dump_json(), encoding="utf-8")
         command = _torchrun_command(module, job_file, launcher)
         logger.debug("starting %s", command)
-        watcher = _Watcher(ChannelReader(directory), launcher.timeout_seconds, on_message)
+        watcher = Watcher(directory, launcher, on_message)
         # torchrun's own account of a failure is long; it is shown when the workers leave none.
         output = directory / "torchrun.log"
-        with _child(command, _environment(launcher), output) as child:
-            while child.poll() is None:
-                time.sleep(_POLL_SECONDS)
-                watcher.listen()
-        watcher.listen()
-        if watcher.errors or child.returncode:
-            text = _failure_text(command, child.returncode, watcher.errors, output)
-            raise WorkerError(text)
-
-
-class _Watcher:
-    """Passes messages on, collects errors, and notices when all ranks have fallen silent."""
-
-    def __init__(
-        self, reader: ChannelReader, timeout_seconds: float, on_message: Callable[[Message], None]
-    ) -> None:
-        self._reader = reader
-        self._timeout_seconds = timeout_seconds
-        self._on_message = on_message
-        self._last_heard = time.monotonic()
-        self.errors: list[Message] = []
-
-    def listen(self) -> None:
-        messages = self._reader.poll()
-        if messages:
-            self._last_heard = time.monotonic()
-        for message in messages:
-            if message["kind"] == "error":
-                self.errors.append(message)
-            elif message["kind"] != "done":
-                self._on_message(message)
-        if time.monotonic() - self._last_heard > self._timeout_seconds:
-            raise WorkerError(
-                f"no worker reported anything for launcher.timeout_seconds="
-                f"{self._timeout_seconds:g}; the workers were ended. Finished partitions are kept: "
-                "run again, with a larger launcher.timeout_seconds if one step takes that long."
-            )
+        with parting(launcher, watcher):
+            with _child(command, worker_environment(launcher), output) as child:
+                while child.poll() is None and not watcher.is_over:
+                    time.sleep(_POLL_SECONDS)
+                    watcher.listen()
+            watcher.listen()
+            if watcher.errors or child.returncode:
+                raise WorkerError(watcher.failure_text(command, child.returncode, output))
 
 
 def _torchrun_command(module: str, job_file: Path, launcher: LauncherParams) -> list[str]:
     if launcher.nnodes > 1:
+        # Not c10d, which numbers the nodes by host name and process id, whatever their node rank,
+        # and tells the workers to find rank 0 by that name, which other nodes may not know.
         rendezvous = [
             f"--nnodes={launcher.nnodes}",
             f"--node-rank={launcher.node_rank}",
-            "--rdzv-backend=c10d",
+            "--rdzv-backend=static",
             f"--rdzv-endpoint={launcher.rdzv_endpoint}",
+            f"--rdzv-conf=timeout={math.ceil(launcher.timeout_seconds)}",
         ]
     else:
         rendezvous = ["--standalone"]
@@ -116,13 +98,19 @@ def _torchrun_command(module: str, job_file: Path, launcher: LauncherParams) -> 
         *[sys.executable, "-m", "torch.distributed.run", *rendezvous],
         *[f"--nproc-per-node={count_processes(launcher)}", "--max-restarts=0"],
         *["-m", module, "--job", str(job_file)],
+        *["--timeout-seconds", str(launcher.timeout_seconds)],
     ]
 
 
-def _environment(launcher: LauncherParams) -> dict[str, str]:
+def worker_environment(launcher: LauncherParams) -> dict[str, str]:
+    """Return the environment variables of the workers: ours, with what makes them fast."""
     environment = dict(os.environ)
     threads = max(1, len(os.sched_getaffinity(0)) // count_processes(launcher))
     environment.setdefault("OMP_NUM_THREADS", str(threads))
+    # glibc gives large tensors back to the system at once, and clearing their pages anew for every
+    # block costs Mimi more than half of its time on a CPU (docs/performance.md).
+    environment.setdefault("MALLOC_MMAP_THRESHOLD_", str(_KEPT_BYTES))
+    environment.setdefault("MALLOC_TRIM_THRESHOLD_", str(_KEPT_BYTES))
     environment[LAUNCHER_PID] = str(os.getpid())
     environment.update(DO_NOT_TRACK="1", PYTHONUNBUFFERED="1", TORCH_CPP_LOG_LEVEL="ERROR")
     if not torch.cuda.is_available():
@@ -182,25 +170,3 @@ def _sigterm_as_exit() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-def _failure_text(command: list[str], returncode: int, errors: list[Message], output: Path) -> str:
-    """Say what failed: the workers' own words, else what torchrun and they have printed last."""
-    if not errors:
-        printed = output.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(
-            [
-                f"the workers ended with exit status {returncode} and left no message: killed from "
-                "outside (out of memory?) or unable to start. Finished partitions are kept.",
-                f"command: {' '.join(command)}",
-                *printed[-_SHOWN_LINES:],
-            ]
-        )
-    by_text: dict[str, list[int]] = {}
-    for error in errors:
-        # A message for the user comes alone; any other error with the place where it happened.
-        text = "\n".join(filter(None, [error["error"], error["traceback"]]))
-        by_text.setdefault(text, []).append(error["rank"])
-    return "\n".join(
-        f"rank {', '.join(map(str, ranks))}: {text.rstrip()}" for text, ranks in by_text.items()
-    )

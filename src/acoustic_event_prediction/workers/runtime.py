@@ -1,4 +1,4 @@
-"""A worker's place in the world: rank, device, process group, and the way it ends."""
+"""A worker's place in the world: rank, device, process group, job, and the way it ends."""
 
 import argparse
 import contextlib
@@ -12,22 +12,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 import psutil
 import torch
 import torch.distributed as dist
 from pydantic import BaseModel
 
-from acoustic_event_prediction.errors import ProjectError
+from acoustic_event_prediction.devices import choose_device
+from acoustic_event_prediction.errors import ProjectError, WorkerError
 from acoustic_event_prediction.workers.channel import ChannelWriter
+from acoustic_event_prediction.workers.meeting import is_shared, meet, wait_for_all_ranks
 
 _PR_SET_PDEATHSIG = 1
 LAUNCHER_PID = "ACOUSTIC_EVENT_PREDICTION_LAUNCHER_PID"
+JOB_FILE = "job.json"
 
 
 class Job(BaseModel):
-    """What every worker is told: the resolved catalog entries that it may open."""
+    """What every worker is told: the resolved catalog entries that it may open.
+
+    Attributes:
+        decided_by_node_0: fields that the other nodes take over; all else must be the same on all.
+    """
+
+    decided_by_node_0: ClassVar[frozenset[str]] = frozenset()
 
     catalog: dict[str, dict[str, Any]]
 
@@ -45,12 +54,14 @@ class Runtime:
     Attributes:
         rank: 0 ... world_size - 1, over all nodes.
         local_rank: rank on this node; picks the GPU.
+        local_world_size: number of processes on this node; they share its memory.
         world_size: number of processes over all nodes.
         device: where the models of this process live.
     """
 
     rank: int
     local_rank: int
+    local_world_size: int
     world_size: int
     device: torch.device
 
@@ -64,6 +75,7 @@ class Runtime:
         return cls(
             rank=int(os.environ["RANK"]),
             local_rank=local_rank,
+            local_world_size=int(os.environ["LOCAL_WORLD_SIZE"]),
             world_size=int(os.environ["WORLD_SIZE"]),
             device=torch.device(kind, local_rank) if kind == "cuda" else torch.device(kind),
         )
@@ -84,21 +96,6 @@ class Runtime:
             dist.destroy_process_group()
 
 
-def choose_device(device: str) -> str:
-    """Return `cuda` or `cpu` for the setting `auto`, `cpu` or `cuda`.
-
-    Raises:
-        RuntimeError: `cuda` was asked for and there is none.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            "feature_extraction.device is cuda, but torch sees no GPU; use auto or cpu"
-        )
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
-
-
 def _die_with_agent() -> None:
     """Ask Linux to kill this process when the torchrun agent ends, however it ends.
 
@@ -111,6 +108,14 @@ def _die_with_agent() -> None:
     agent = psutil.Process().parent()
     if agent is None or agent.ppid() != int(os.environ[LAUNCHER_PID]):
         raise SystemExit("the launcher of this worker is gone")
+
+
+class _Ended(SystemExit):
+    """SIGTERM: the launcher or the agent of this node was ended."""
+
+
+def _leave(signum: int, _frame: object) -> NoReturn:
+    raise _Ended(128 + signum)
 
 
 JobT = TypeVar("JobT", bound=Job)
@@ -128,18 +133,55 @@ def run_worker(main: WorkerMain[JobT], job_type: type[JobT], device: Callable[[J
     _die_with_agent()
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--job", type=Path, required=True, help="job file of the launcher")
-    path: Path = parser.parse_args().job
-    channel = ChannelWriter(path.parent, int(os.environ["RANK"]))
+    parser.add_argument("--timeout-seconds", type=float, required=True, help="silence limit")
+    arguments = parser.parse_args()
+    directory: Path = arguments.job.parent
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    with _reported(ChannelWriter(directory, int(os.environ["RANK"]))) as channel:
+        job = _read(job_type, directory)
+        if is_shared():
+            # Alone, a rank that is told to end needs no last words: its launcher knows.
+            signal.signal(signal.SIGTERM, _leave)
+            directory = meet(directory, arguments.timeout_seconds)
+            channel.move_to(directory)
+            job = _same_job(job, _read(job_type, directory))
+        runtime = Runtime.from_environment(device(job))
+        main(job, runtime, channel)
+        channel.send("done")
+        if is_shared():
+            wait_for_all_ranks(directory, runtime.world_size, arguments.timeout_seconds)
+
+
+@contextlib.contextmanager
+def _reported(channel: ChannelWriter) -> Iterator[ChannelWriter]:
+    """Tell the launcher what went wrong, and exit with status 1."""
     try:
-        job = job_type.model_validate_json(path.read_text(encoding="utf-8"))
-        main(job, Runtime.from_environment(device(job)), channel)
+        yield channel
     except ProjectError as error:
         channel.send("error", error=str(error), traceback=None)
         raise SystemExit(1) from error
+    except _Ended:
+        node = int(os.environ["GROUP_RANK"])
+        channel.send("ended", node=node, error=f"was ended from outside, with its node {node}")
+        raise
     except Exception as error:
         channel.send(
             "error", error=f"{type(error).__name__}: {error}", traceback=traceback.format_exc()
         )
         raise SystemExit(1) from error
-    channel.send("done")
+
+
+def _read(job_type: type[JobT], directory: Path) -> JobT:
+    return job_type.model_validate_json((directory / JOB_FILE).read_text(encoding="utf-8"))
+
+
+def _same_job(own: JobT, main: JobT) -> JobT:
+    """Return node 0's job, which must be this node's but for what only node 0 decides."""
+    names = type(own).model_fields.keys() - own.decided_by_node_0
+    different = sorted(name for name in names if getattr(own, name) != getattr(main, name))
+    if different:
+        raise WorkerError(
+            f"this node's job is not node 0's: {', '.join(different)} differ; run the same "
+            "command, with the same files under the same paths, on all nodes"
+        )
+    return main

@@ -1,14 +1,20 @@
 """Nodes of the feature_extraction pipeline."""
 
 import logging
+import shutil
+import time
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from acoustic_event_prediction.assignments import require_audio
 from acoustic_event_prediction.corpus.records import Assignment, Episode
-from acoustic_event_prediction.errors import AudioError, StoreError, WorkerError
+from acoustic_event_prediction.devices import decide_precision
+from acoustic_event_prediction.errors import StoreError, WorkerError
+from acoustic_event_prediction.frame_arrays import as_dtype
 from acoustic_event_prediction.frames import FRAME_RATE_HZ
 from acoustic_event_prediction.params import (
     CheckpointParams,
@@ -80,6 +86,7 @@ def extract_features(
         WorkerError: an episode could not be encoded; all are named, the others are kept.
     """
     located = locate_checkpoint(checkpoint)
+    settings = decide_precision(feature_extraction)
     records = {name: Episode.model_validate(load()) for name, load in episodes.items()}
     wanted: dict[str, tuple[Assignment, Provenance]] = {}
     for name, load in assignments.items():
@@ -91,45 +98,53 @@ def extract_features(
             records[episode_id],
             {table: loads[episode_id]() for table, loads in tables.items()},
             checkpoint=located.identity,
-            settings=feature_extraction,
+            settings=settings,
             streams=streams,
         )
         wanted[name] = (assignment, provenance)
-    _require_audio([assignment for assignment, _ in wanted.values()], records, audio)
+    require_audio([assignment for assignment, _ in wanted.values()], records, audio)
     job = ExtractionJob(
         catalog={
             name: worker_catalog[name] for name in ("audio", "turns", "words", "events", "features")
         },
         checkpoint=located,
-        settings=feature_extraction,
+        settings=settings,
         streams=streams,
         shards=[],
     )
     store = job.open_entry("features")
     tasks = _tasks(wanted, records, _outdated(wanted, store))
     if tasks:
-        store.unseal()
+        _require_room(tasks, store, located.feature_dim, settings.dtype)
+        if launcher.is_main_node:
+            store.unseal()
         num_ranks = count_processes(launcher) * launcher.nnodes
         shards = balance(tasks, [task.num_frames for task in tasks], num_ranks)
-        _run(job.model_copy(update={"shards": shards}), launcher)
-    summary = common_provenance(located.identity, feature_extraction, streams)
+        _run(job.model_copy(update={"shards": shards}), launcher, store.path.parent)
+    summary = common_provenance(located.identity, settings, streams)
     return FeatureResult(summary, sorted(wanted))
 
 
-def _require_audio(
-    assignments: Sequence[Assignment], episodes: Mapping[str, Episode], audio: Container[str]
-) -> None:
-    needed = {
-        f"{assignment.episode_id}/{speaker}"
-        for assignment in assignments
-        if assignment.source == "separated"
-        for speaker in episodes[assignment.episode_id].tracks
-    } | {assignment.episode_id for assignment in assignments if assignment.source != "separated"}
-    missing = sorted(name for name in needed if name not in audio)
-    if missing:
-        raise AudioError(
-            f"{len(missing)} of {len(needed)} recordings are no longer where ingestion found them, "
-            f"the first: {missing[0]!r}; restore them or run `kedro run --pipelines ingestion`"
+def _require_room(tasks: Sequence[EpisodeTask], store: Any, dim: int, dtype: str) -> None:
+    """Log how much will be written, and refuse to begin what the disk can't hold."""
+    sizes = {
+        assignment.assignment_id: assignment.num_frames * dim * as_dtype(dtype).itemsize
+        for task in tasks
+        for assignment in task.assignments
+    }
+    # A new file is complete before it takes the place of an old one.
+    paths = [store.partition_path(name) for name in sizes]
+    replaced = sum(path.stat().st_size for path in paths if path.is_file())
+    needed = max(sum(sizes.values()) - replaced, *sizes.values())
+    free = shutil.disk_usage(store.path).free
+    logger.info(
+        "features: %.3g GB to write, %.3g GB free at %s", needed / 1e9, free / 1e9, store.path
+    )
+    if needed > free:
+        raise StoreError(
+            f"{store.path} has {free / 1e9:.3g} GB free, the features of {len(sizes)} assignments "
+            f"need {needed / 1e9:.3g} GB; make room, give another place with data_root, or encode "
+            "fewer episodes at a time (ingestion.splits, ingestion.limit)"
         )
 
 
@@ -183,28 +198,45 @@ def _tasks(
     ]
 
 
-def _run(job: ExtractionJob, launcher: LauncherParams) -> None:
-    failures: dict[str, str] = {}
-    seconds = sum(task.num_frames for shard in job.shards for task in shard) / FRAME_RATE_HZ
-    with track("extracting features", seconds, "audio s") as advance:
+def _run(job: ExtractionJob, launcher: LauncherParams, shared_folder: Path) -> None:
+    total = sum(task.num_frames for shard in job.shards for task in shard) / FRAME_RATE_HZ
+    started = time.monotonic()
+    with track("extracting features", total, "audio s") as advance:
+        reports = _Reports(advance)
         run_workers(
             "acoustic_event_prediction.workers.extract_features",
             job,
             launcher,
-            on_message=lambda message: _hear(message, advance, failures),
+            on_message=reports.hear,
+            shared_folder=shared_folder,
         )
-    if failures:
-        listed = "\n  ".join(f"{episode}: {error}" for episode, error in sorted(failures.items()))
+    logger.info(
+        "features: %.0f of %.0f s of audio encoded in %.0f s, loading included",
+        *(reports.audio_seconds, total, time.monotonic() - started),
+    )
+    if reports.failures:
+        failures = sorted(reports.failures.items())
+        listed = "\n  ".join(f"{episode}: {error}" for episode, error in failures)
         raise WorkerError(
             f"{len(failures)} episodes could not be encoded; the others are kept:\n  {listed}\n"
             "Mend the files, or list the episodes under ingestion.exclude_episodes, and run again."
         )
 
 
-def _hear(message: Message, advance: Advance, failures: dict[str, str]) -> None:
-    if message["kind"] == "progress":
-        advance(message["amount"])
-    elif message["kind"] == "failure":
-        failures[message["episode"]] = message["error"]
-    elif message["kind"] == "log":
-        logger.info("rank %d: %s", message["rank"], message["text"])
+class _Reports:
+    """What the workers of all ranks have said so far."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self.audio_seconds = 0.0
+        self.failures: dict[str, str] = {}
+
+    def hear(self, message: Message) -> None:
+        match message["kind"]:
+            case "progress":
+                self.audio_seconds += message["amount"]
+                self._advance(message["amount"])
+            case "failure":
+                self.failures[message["episode"]] = message["error"]
+            case "log":
+                logger.info("rank %d: %s", message["rank"], message["text"])

@@ -93,7 +93,11 @@ def train_predictor(
         count_classes(labels[name]() for name in job.validation),
     )
     with track("training", training.epochs, "epochs") as advance:
-        run_workers(_WORKER, job, launcher, on_message=partial(_report, advance))
+        run_workers(
+            *(_WORKER, job, launcher),
+            on_message=partial(_report, advance),
+            shared_folder=job.open_entry("training_checkpoints").load(),
+        )
     checkpoints = job.open_checkpoints()
     history = checkpoints.load("last").header.history
     if len(history) == training.epochs and best_epoch(history) is history[-1]:
