@@ -98,3 +98,39 @@ def test_a_hub_without_network_and_cache_says_how_to_go_on(
     params = CheckpointParams(hf_repo="kyutai/moshiko-pytorch-bf16", revision=None, directory=None)
     with pytest.raises(CheckpointError, match=r"moshiko-pytorch-bf16.*set checkpoint\.directory"):
         locate_checkpoint(params)
+
+
+COMMITS = {"main": "a" * 40, "v2": "b" * 40}
+
+
+@pytest.fixture
+def hub_cache(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hub cache with a repository at two revisions, and no network."""
+    repository = tmp_path / "hub" / "models--someone--tiny-moshi"
+    for name, commit in COMMITS.items():
+        (repository / "refs").mkdir(parents=True, exist_ok=True)
+        (repository / "refs" / name).write_text(commit)
+        shutil.copytree(directory, repository / "snapshots" / commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return repository
+
+
+@pytest.mark.parametrize("revision", [None, "v2"])
+def test_a_cached_repository_is_used_offline_and_named_by_its_commit(
+    hub_cache: Path, revision: str | None
+) -> None:
+    params = CheckpointParams(hf_repo="someone/tiny-moshi", revision=revision, directory=None)
+    checkpoint = locate_checkpoint(params)
+    commit = COMMITS[revision or "main"]
+    assert checkpoint.identity == {"hf_repo": "someone/tiny-moshi", "revision": commit}
+    assert checkpoint.moshi_weights.parent == hub_cache / "snapshots" / commit
+    assert checkpoint.feature_dim == 128
+    assert load_speech_lm(checkpoint, CPU).temporal.dim == 128
+
+
+def test_a_repository_that_was_fetched_in_part_is_not_used(hub_cache: Path) -> None:
+    (hub_cache / "snapshots" / COMMITS["main"] / "mimi.safetensors").unlink()
+    params = CheckpointParams(hf_repo="someone/tiny-moshi", revision=None, directory=None)
+    with pytest.raises(CheckpointError, match="someone/tiny-moshi"):
+        locate_checkpoint(params)
