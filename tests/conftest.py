@@ -14,12 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from acoustic_event_prediction.params import CheckpointParams
-from acoustic_event_prediction.speech_lm.checkpoint import (
-    Checkpoint,
-    SpeechLM,
-    load_speech_lm,
-    locate_checkpoint,
-)
+from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM, load_speech_lm
+from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint, locate_checkpoint
 
 torch.set_num_threads(1)  # two cores are soon contended, and small tensors gain nothing
 

@@ -1,10 +1,25 @@
 import pandas as pd
 import pytest
 
-from acoustic_event_prediction.assignments import Speaker, assign, choose_users, speaking_shares
+from acoustic_event_prediction.assignments import (
+    Speaker,
+    assign,
+    choose_users,
+    require_source,
+    speaking_shares,
+)
 from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode, Source
+from acoustic_event_prediction.errors import CorpusError
 
-FILE = AudioFile(path="a.wav", num_samples=8000, sample_rate_hz=8000, num_channels=1, sha256="0")
+FILE = AudioFile(
+    path="a.wav",
+    num_samples=8000,
+    sample_rate_hz=8000,
+    num_channels=1,
+    num_bytes=1,
+    modified_ns=0,
+    sha256="0",
+)
 # 10 s in all: A has a share of 0.6, B of 0.3, C of 0.1.
 TURNS = pd.DataFrame(
     {
@@ -93,3 +108,11 @@ def test_shares_add_up_to_one_and_are_empty_without_turns() -> None:
 def test_an_assignment_survives_json() -> None:
     (first, _) = assigned("diarization")
     assert Assignment.model_validate_json(first.model_dump_json()) == first
+
+
+def test_assignments_of_another_source_are_refused() -> None:
+    made = assigned("diarization")
+    require_source(made, "auto")
+    require_source(made, "diarization")
+    with pytest.raises(CorpusError, match=r"streams\.source is mono.*--pipelines ingestion"):
+        require_source(made, "mono")

@@ -1,4 +1,6 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -79,3 +81,28 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_keys() -> None:
         {"b": {"d": 3, "c": 2}, "a": 1}
     )
     assert fingerprint_of({"a": 1}) != fingerprint_of({"a": 2})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header["frames"].update(shape="12"),
+        lambda header: header["frames"].update(shape=[-3, -4]),
+        lambda header: header["frames"].update(shape=[3.0, 4]),
+        lambda header: header["__metadata__"].update(provenance="[1]"),
+        lambda header: header["__metadata__"].update(provenance="5"),
+        lambda header: header["__metadata__"].update(provenance="[" * 100_000),
+        lambda header: header["__metadata__"].update(fingerprint="0" * 64),
+    ],
+)
+def test_a_header_that_contradicts_itself_is_refused(tmp_path: Path, change: Any) -> None:
+    path = tmp_path / "x.safetensors"
+    write_frame_array(path, np.zeros((3, 4), np.float16), {"a": 1})
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    changed = json.dumps(header).encode()
+    path.write_bytes(len(changed).to_bytes(8, "little") + changed + content[8 + length :])
+    with pytest.raises(StoreError, match="not a frame array"):
+        read_header(path)

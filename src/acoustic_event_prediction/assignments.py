@@ -1,12 +1,20 @@
 """Who is the user and who the system: one assignment for each speaker who speaks enough."""
 
 from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from acoustic_event_prediction.corpus.records import MONO_USER, Assignment, Episode, Source
-from acoustic_event_prediction.errors import AudioError
+from acoustic_event_prediction.corpus.content import seems_unchanged
+from acoustic_event_prediction.corpus.records import (
+    MONO_USER,
+    Assignment,
+    AudioFile,
+    Episode,
+    Source,
+)
+from acoustic_event_prediction.errors import AudioError, CorpusError
 
 
 class Speaker(NamedTuple):
@@ -94,18 +102,65 @@ def require_audio(
     Raises:
         AudioError: some are not.
     """
-    needed = {
-        f"{assignment.episode_id}/{speaker}"
-        for assignment in assignments
-        if assignment.source == "separated"
-        for speaker in episodes[assignment.episode_id].tracks
-    } | {assignment.episode_id for assignment in assignments if assignment.source != "separated"}
+    needed = _recordings(assignments, episodes)
     missing = sorted(name for name in needed if name not in audio)
     if missing:
         raise AudioError(
             f"{len(missing)} of {len(needed)} recordings are no longer where ingestion found them, "
             f"the first: {missing[0]!r}; restore them or run `kedro run --pipelines ingestion`"
         )
+
+
+def require_unchanged_audio(
+    assignments: Sequence[Assignment], episodes: Mapping[str, Episode], root: Path
+) -> None:
+    """Check that the recordings are those that were ingested.
+
+    Args:
+        assignments: any number, of any source.
+        episodes: theirs at least, by id.
+        root: folder of the corpus.
+
+    Raises:
+        AudioError: some have changed.
+    """
+    needed = _recordings(assignments, episodes)
+    changed = sorted(name for name, file in needed.items() if not seems_unchanged(file, root))
+    if changed:
+        raise AudioError(
+            f"{len(changed)} of {len(needed)} recordings have changed since they were ingested, "
+            f"the first: {changed[0]!r} ({needed[changed[0]].path}); run `kedro run --pipelines "
+            "ingestion,feature_extraction`, which encodes again what they touch"
+        )
+
+
+def require_source(assignments: Sequence[Assignment], source: str) -> None:
+    """Check that the assignments were made with the source that is asked for.
+
+    Raises:
+        CorpusError: some have another one.
+    """
+    others = [assignment for assignment in assignments if source not in ("auto", assignment.source)]
+    if others:
+        raise CorpusError(
+            f"streams.source is {source}, but {len(others)} of {len(assignments)} assignments were "
+            f"made with another source, the first: {others[0].assignment_id!r} with "
+            f"{others[0].source}; run `kedro run --pipelines ingestion,feature_extraction`"
+        )
+
+
+def _recordings(
+    assignments: Sequence[Assignment], episodes: Mapping[str, Episode]
+) -> dict[str, AudioFile]:
+    """Return what the assignments hear, by the id of the recording."""
+    found: dict[str, AudioFile] = {}
+    for assignment in assignments:
+        name, episode = assignment.episode_id, episodes[assignment.episode_id]
+        if assignment.source == "separated":
+            found |= {f"{name}/{speaker}": file for speaker, file in episode.tracks.items()}
+        else:
+            found[name] = episode.audio
+    return found
 
 
 def _assignment(

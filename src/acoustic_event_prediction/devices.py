@@ -2,6 +2,7 @@
 
 import torch
 
+from acoustic_event_prediction.errors import DeviceError
 from acoustic_event_prediction.params import FeatureExtractionParams
 
 
@@ -9,10 +10,10 @@ def choose_device(device: str) -> str:
     """Return `cuda` or `cpu` for the setting `auto`, `cpu` or `cuda`.
 
     Raises:
-        RuntimeError: `cuda` was asked for and there is none.
+        DeviceError: `cuda` was asked for and there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
+        raise DeviceError(
             "feature_extraction.device is cuda, but torch sees no GPU; use auto or cpu"
         )
     if device == "auto":

@@ -25,8 +25,8 @@ class StoreError(ProjectError):
     """A partitioned store is incomplete, locked by another run or refuses a name."""
 
 
-class MemoryShortageError(ProjectError):
-    """Not even one assignment fits into the device's memory."""
+class DeviceError(ProjectError):
+    """The device is not there, or has too little memory."""
 
 
 class WorkerError(ProjectError):

@@ -120,9 +120,11 @@ def read_header(path: Path) -> FrameArrayHeader:
     try:
         header = json.loads(raw)
         tensor, metadata = header[_TENSOR_NAME], header["__metadata__"]
-        shape, dtype = tuple(tensor["shape"]), np.dtype(_DTYPES[tensor["dtype"]])
+        shape, dtype = _shape(tensor["shape"]), np.dtype(_DTYPES[tensor["dtype"]])
         provenance, fingerprint = json.loads(metadata["provenance"]), metadata["fingerprint"]
-    except (ValueError, KeyError, TypeError) as error:
+        if not isinstance(provenance, dict) or fingerprint != fingerprint_of(provenance):
+            raise ValueError("the fingerprint is not that of the provenance")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
             f"{path} is not a frame array of this project ({type(error).__name__}: {error}); "
             "delete it and run the pipeline that makes it again"
@@ -134,6 +136,12 @@ def read_header(path: Path) -> FrameArrayHeader:
             "changed; delete it and run the pipeline that makes it again"
         )
     return FrameArrayHeader(shape, dtype, provenance, fingerprint, 8 + length)
+
+
+def _shape(sizes: Any) -> tuple[int, ...]:
+    if not all(type(size) is int and size >= 0 for size in sizes):
+        raise ValueError(f"{sizes!r} is no shape")
+    return tuple(sizes)
 
 
 def read_frame_array(path: Path) -> Array:

@@ -52,11 +52,8 @@ from acoustic_event_prediction.params import (
 )
 from acoustic_event_prediction.pipelines.ingestion.nodes import assign_users, read_corpus
 from acoustic_event_prediction.speech_lm import sources
-from acoustic_event_prediction.speech_lm.checkpoint import (
-    Checkpoint,
-    load_speech_lm,
-    locate_checkpoint,
-)
+from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm
+from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint, locate_checkpoint
 from acoustic_event_prediction.speech_lm.episode_input import EpisodeInput, Listeners
 from acoustic_event_prediction.speech_lm.extraction import extract_batch
 from acoustic_event_prediction.speech_lm.words import text_tokens
@@ -311,6 +308,9 @@ def report(results: dict[str, list[dict[str, Any]]], differences: list[float]) -
         f"features equal within 1e-4 (relative) in {equal} of {len(differences)} assignments, "
         f"within {max(differences):.1e} in all; more where two codes are equally near"
     )
+    lines.append(
+        f"the {DESIGNS[0]} does its parts in turn; {DESIGNS[2]} decodes and saves beside the rest"
+    )
     return lines
 
 
@@ -323,10 +323,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--design", choices=DESIGNS, help="run only this one, here, and print JSON")
     parser.add_argument("--folder", type=Path, help="with --design: where its features go")
-    parser.add_argument("--true-shape", action="store_true", help="the 7B shape, on a GPU")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--true-shape",
+        action="store_true",
+        help="on a GPU; see true_shape.py",
+    )
+    arguments, others = parser.parse_known_args()
     if arguments.true_shape:
-        os.execv(sys.executable, [sys.executable, str(Path(__file__).with_name("true_shape.py"))])
+        program = str(Path(__file__).with_name("true_shape.py"))
+        environment = {k: v for k, v in os.environ.items() if k != "NO_TORCH_COMPILE"}
+        os.execve(sys.executable, [sys.executable, program, *others], environment)
+    if others:
+        parser.error(f"unknown arguments: {' '.join(others)}")
     if arguments.design:
         result = run_design(arguments.design, arguments.episodes, arguments.folder)
         os.write(1, json.dumps(result).encode())

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -51,7 +50,7 @@ def build(device: torch.device, *, small: bool) -> SpeechLM:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     changes = {"dep_q": 0, **(SMALL if small else {})}
     lm = loaders.get_moshi_lm(None, device="meta", dtype=dtype, lm_kwargs_overrides=changes)
-    temporal = TemporalTransformer(lm, _token_ids(SimpleNamespace(lm_config=None), lm))
+    temporal = TemporalTransformer(lm, _token_ids(loaders._lm_kwargs, lm))
     temporal = temporal.to_empty(device=device).eval().requires_grad_(requires_grad=False)
     for parameter in temporal.parameters():
         torch.nn.init.normal_(parameter, std=0.02)

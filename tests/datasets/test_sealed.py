@@ -143,3 +143,12 @@ def test_the_seal_is_plain_json(store: SealedPartitions) -> None:
     store.save({"b": 1, "a": 2})
     assert json.loads((store.path / "_sealed.json").read_text()) == {"partitions": ["a", "b"]}
     assert os.access(store.path / "_sealed.json", os.R_OK)
+
+
+def test_a_set_stays_complete_until_its_first_partition_changes(store: SealedPartitions) -> None:
+    store.save({"a": 1})
+    with pytest.raises(RuntimeError, match="before anything is written"), store.writing("a"):
+        raise RuntimeError("before anything is written")
+    assert store.ids() == ["a"]
+    store.save_partition("a", 2)
+    assert not store.exists()

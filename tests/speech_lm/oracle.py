@@ -5,7 +5,7 @@ from moshi.models.compression import MimiModel
 from moshi.models.lm import LMModel
 from moshi.models.lm_utils import _delay_sequence
 
-from acoustic_event_prediction.speech_lm.checkpoint import Checkpoint
+from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
 
 
 class Oracle:

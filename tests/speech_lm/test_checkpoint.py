@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from acoustic_event_prediction.errors import CheckpointError
 from acoustic_event_prediction.params import CheckpointParams
-from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm, locate_checkpoint
+from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm
+from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from tests.conftest import locate
 
 CPU = torch.device("cpu")
@@ -134,3 +135,44 @@ def test_a_repository_that_was_fetched_in_part_is_not_used(hub_cache: Path) -> N
     params = CheckpointParams(hf_repo="someone/tiny-moshi", revision=None, directory=None)
     with pytest.raises(CheckpointError, match="someone/tiny-moshi"):
         locate_checkpoint(params)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"context": 0}, "context must be a whole number from 2 on, got 0"),
+        ({"num_layers": None}, "num_layers must be"),
+        ({"dim": "abc"}, "dim must be"),
+        ({"num_heads": 3}, "3 heads can't share 128"),
+        ({"delays": [0] * 5}, "delays must be 17 numbers"),
+        ({"delays": [0] * 16 + [-1]}, "delays must be 17 numbers"),
+        ({"existing_text_padding_id": 999_999}, "existing_text_padding_id 999999 is none"),
+        ({"num_layers": 2}, "tensors that its configuration knows nothing of"),
+        ({"lora_name": "../../etc/passwd"}, "LoRA"),
+        ({"mimi_name": "mimi.pth"}, "safetensors only"),
+        ({"moshi_name": 5}, "without a path"),
+        ({"no_such_setting": 1}, "no_such_setting"),
+    ],
+)
+def test_a_configuration_that_makes_no_model_is_named(
+    directory: Path, changes: dict[str, object], message: str
+) -> None:
+    path = directory / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(CheckpointError, match=message):
+        load_speech_lm(locate(directory), CPU)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "[" * 100_000])
+def test_a_broken_configuration_of_the_codec_is_named(directory: Path, text: str) -> None:
+    (directory / "mimi_config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"mimi_config\.json"):
+        locate(directory)
+
+
+def test_weights_that_are_no_numbers_are_named(directory: Path) -> None:
+    weights = load_file(directory / "model.safetensors")
+    weights["out_norm.alpha"].fill_(float("nan"))
+    save_file(weights, directory / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"NaN or infinite weights, the first in out_norm"):
+        load_speech_lm(locate(directory), CPU)

@@ -11,7 +11,8 @@ from acoustic_event_prediction.errors import StoreError
 from acoustic_event_prediction.frame_arrays import read_frame_array, read_header
 from acoustic_event_prediction.frames import count_frames
 from acoustic_event_prediction.params import FeatureExtractionParams
-from acoustic_event_prediction.speech_lm.checkpoint import Checkpoint, SpeechLM
+from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
+from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
 from acoustic_event_prediction.speech_lm.episode_input import (
     AssignmentInput,
     EpisodeInput,
@@ -273,3 +274,33 @@ def test_silent_systems_of_a_batch_are_encoded_once(
         stored = np.array(read_frame_array(store.partition_path(f"train/{name}/mix")))
         expected = oracle.features(system=torch.zeros_like(mix), user=mix)
         torch.testing.assert_close(torch.from_numpy(stored), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("attempt", range(8))
+def test_a_partition_that_cannot_take_its_place_is_an_error_even_in_the_last_block(
+    tmp_path: Path, short_context_lm: SpeechLM, store: SealedPartitions, attempt: int
+) -> None:
+    tracks, _ = write_tracks(tmp_path, 20 * 1920, seed=attempt)
+    store.partition_path("train/x/A").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"'train/x/A' can't be written"):
+        extract([episode("x", tracks, 20 * 1920, [])], short_context_lm, store, chunk_frames=256)
+
+
+def test_features_that_are_no_numbers_are_not_stored(
+    tmp_path: Path, short_context_lm: SpeechLM, store: SealedPartitions, monkeypatch
+) -> None:
+    # float16 ends at 65504; the codes of frame 3 give more.
+    tracks, _ = write_tracks(tmp_path, 20 * 1920, seed=0)
+    forward = short_context_lm.temporal.forward
+
+    def overflowing(sequence: torch.Tensor) -> torch.Tensor:
+        hidden = forward(sequence)
+        hidden[:, 3] = 1e5
+        return hidden
+
+    monkeypatch.setattr(short_context_lm.temporal, "forward", overflowing)
+    inputs = [episode("x", tracks, 20 * 1920, [])]
+    failures, _ = extract(inputs, short_context_lm, store, dtype="float16", chunk_frames=256)
+    assert "NaN or infinite from frame 3 on" in failures["train/x"]
+    assert not [path for path in store.path.rglob("*") if path.is_file()]
+    assert not extract(inputs, short_context_lm, store, dtype="bfloat16", chunk_frames=256)[0]

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from acoustic_event_prediction.frames import SAMPLES_PER_FRAME, count_frames
-from acoustic_event_prediction.speech_lm.checkpoint import Checkpoint, SpeechLM
+from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
+from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
 from acoustic_event_prediction.speech_lm.features import BlockPlan, FeatureStream
 from tests.speech_lm.oracle import Oracle
 

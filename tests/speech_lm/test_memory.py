@@ -24,7 +24,8 @@ import torch
 from acoustic_event_prediction.audio import read_header
 from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.frames import count_frames
-from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm, locate_checkpoint
+from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm
+from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from acoustic_event_prediction.speech_lm.extraction import extract_batch
 from acoustic_event_prediction.speech_lm.episode_input import *
 from acoustic_event_prediction.speech_lm.sources import EpisodeAudio

@@ -12,7 +12,13 @@ from acoustic_event_prediction.speech_lm.provenance import differences, feature_
 
 def audio(sha256: str) -> AudioFile:
     return AudioFile(
-        path="a.wav", num_samples=1, sample_rate_hz=16_000, num_channels=1, sha256=sha256
+        path="a.wav",
+        num_samples=1,
+        sample_rate_hz=16_000,
+        num_channels=1,
+        num_bytes=1,
+        modified_ns=0,
+        sha256=sha256,
     )
 
 

@@ -1,7 +1,21 @@
 from itertools import chain
+from pathlib import Path
 
+import pandas as pd
+import pytest
+
+from acoustic_event_prediction.corpus.content import sha256_of
 from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode
-from acoustic_event_prediction.workers.extract_features import EpisodeTask, batches
+from acoustic_event_prediction.errors import AudioError, CorpusError
+from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
+from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
+from acoustic_event_prediction.speech_lm.provenance import feature_provenance
+from acoustic_event_prediction.workers.extract_features import (
+    EpisodeTask,
+    ExtractionJob,
+    _require_provenance,
+    batches,
+)
 
 
 def task(name: str, num_frames: int, num_assignments: int = 2) -> EpisodeTask:
@@ -12,7 +26,13 @@ def task(name: str, num_frames: int, num_assignments: int = 2) -> EpisodeTask:
         duration_seconds=num_frames * 0.08,
         num_frames=num_frames,
         audio=AudioFile(
-            path="x.wav", num_samples=1, sample_rate_hz=24_000, num_channels=1, sha256=""
+            path="x.wav",
+            num_samples=1,
+            sample_rate_hz=24_000,
+            num_channels=1,
+            num_bytes=1,
+            modified_ns=0,
+            sha256="",
         ),
         tracks={},
         sources=("diarization",),
@@ -74,3 +94,62 @@ def test_the_batch_size_follows_the_longest_episode_that_is_left() -> None:
     found = [[task.episode.name for task in batch] for batch in batches(tasks, most)]
     assert found == [["long"], ["0", "1", "2", "3"]]
     assert asked == [100, 10]
+
+
+TABLES = {
+    "turns": pd.DataFrame({"speaker": ["0", "s"], "onset": [0.0, 0.4], "offset": [0.4, 0.8]}),
+    "words": pd.DataFrame({"text": ["so"], "speaker": ["s"], "onset": [0.4], "offset": [0.6]}),
+    "events": pd.DataFrame({"label": ["Laughter"], "onset": [0.1], "offset": [0.2]}),
+}
+
+
+@pytest.fixture
+def ready(
+    tmp_path: Path, short_context_checkpoint: Checkpoint
+) -> tuple[EpisodeTask, ExtractionJob]:
+    """A task whose audio file and tables are those of its provenance."""
+    path = tmp_path / "x.wav"
+    path.write_bytes(b"sound")
+    job = ExtractionJob(
+        catalog={},
+        checkpoint=short_context_checkpoint,
+        settings=FeatureExtractionParams(
+            text="words",
+            stream_order="moshi",
+            reset_every_seconds=None,
+            chunk_frames=16,
+            dtype="float16",
+            precision="float32",
+            device="cpu",
+        ),
+        streams=StreamParams(
+            source="auto", min_speaker_share=0.2, max_users=None, mask_laughter="both"
+        ),
+        shards=[],
+    )
+    made = task("x", 10, num_assignments=1)
+    file = made.episode.audio.model_copy(update={"sha256": sha256_of(path)})
+    episode = made.episode.model_copy(update={"audio": file})
+    provenance = feature_provenance(
+        *(made.assignments[0], episode, TABLES),
+        checkpoint=job.checkpoint.identity,
+        settings=job.settings,
+        streams=job.streams,
+    )
+    return made.model_copy(update={"episode": episode, "provenances": [provenance]}), job
+
+
+def test_what_is_read_must_be_what_the_provenance_says(
+    ready: tuple[EpisodeTask, ExtractionJob], tmp_path: Path
+) -> None:
+    made, job = ready
+    _require_provenance(made, TABLES, tmp_path, job)
+    other_words = TABLES["words"].assign(text=["no"])
+    with pytest.raises(CorpusError, match=r"episode\.words has changed while the run was going on"):
+        _require_provenance(made, TABLES | {"words": other_words}, tmp_path, job)
+    (tmp_path / "x.wav").write_bytes(b"SOUND")
+    with pytest.raises(AudioError, match=r"x\.wav has changed since it was ingested"):
+        _require_provenance(made, TABLES, tmp_path, job)
+    (tmp_path / "x.wav").unlink()
+    with pytest.raises(AudioError, match=r"x\.wav can't be read"):
+        _require_provenance(made, TABLES, tmp_path, job)

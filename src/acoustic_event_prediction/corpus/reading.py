@@ -1,6 +1,5 @@
 """Reading one episode: its audio checked, its tables made, everything wrong with it collected."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from acoustic_event_prediction.audio import check_audio
+from acoustic_event_prediction.corpus.content import sha256_of
 from acoustic_event_prediction.corpus.findings import FileProblem, Findings
 from acoustic_event_prediction.corpus.intervals import (
     check_times,
@@ -108,14 +108,15 @@ def _read_audio(path: Path, root: Path, findings: Findings) -> AudioFile:
     header = check_audio(path)
     if header.num_channels > 1:
         findings.warn(path, f"{header.num_channels} channels were mixed down")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    status = path.stat()
     return AudioFile(
         path=path.relative_to(root).as_posix(),
         num_samples=header.num_samples,
         sample_rate_hz=header.sample_rate_hz,
         num_channels=header.num_channels,
-        sha256=digest,
+        num_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
+        sha256=sha256_of(path),
     )
 
 

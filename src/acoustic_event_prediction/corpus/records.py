@@ -1,11 +1,18 @@
 """What the later stages know about an episode and about a choice of user and system."""
 
-from typing import Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 Source = Literal["separated", "diarization", "mono"]
 MONO_USER = "mix"
+
+
+def _inside_the_corpus(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} leaves the corpus; run `kedro run --pipelines ingestion`")
+    return path
 
 
 class Record(BaseModel):
@@ -22,13 +29,17 @@ class AudioFile(Record):
         num_samples: per channel, at `sample_rate_hz`.
         sample_rate_hz: of the file.
         num_channels: of the file; readers mix down.
+        num_bytes: of the file.
+        modified_ns: time of its last change; with `num_bytes`, a quick sign that it is unchanged.
         sha256: of the file's bytes, in hex.
     """
 
-    path: str
+    path: Annotated[str, AfterValidator(_inside_the_corpus)]
     num_samples: int
     sample_rate_hz: int
     num_channels: int
+    num_bytes: int
+    modified_ns: int
     sha256: str
 
 

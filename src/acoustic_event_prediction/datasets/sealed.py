@@ -81,11 +81,15 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
 
     @contextlib.contextmanager
     def writing(self, partition_id: str) -> Iterator[Path]:
-        """Give a temporary file to write to; on success it takes the partition's place."""
+        """Give a temporary file to write to; on success it takes the partition's place.
+
+        A set that changes is no longer complete: the seal goes first.
+        """
         path = self.partition_path(partition_id)
         try:
             with replacing(path) as part:
                 yield part
+                self.unseal()
         except OSError as error:
             raise unwritable(partition_id, error) from error
 
@@ -142,6 +146,14 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
                 f"{self._seal} is damaged ({error}); delete it and run the pipeline that makes "
                 f"`{self._path.name}`, which keeps every partition that is still good"
             ) from error
+
+    def stored_sizes(self) -> dict[str, int]:
+        """Return the bytes of every partition that lies in the folder, sealed or not, by id."""
+        return {
+            path.relative_to(self._path).as_posix().removesuffix(self._suffix): path.stat().st_size
+            for path in self._path.rglob(f"*{self._suffix}")
+            if path.is_file() and path != self._seal
+        }
 
     def lock(self) -> None:
         """Keep other runs from writing the set, and remove what a killed one left behind.

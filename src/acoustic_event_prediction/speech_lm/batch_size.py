@@ -6,7 +6,7 @@ import psutil
 import torch
 from torch import nn
 
-from acoustic_event_prediction.errors import MemoryShortageError
+from acoustic_event_prediction.errors import DeviceError
 from acoustic_event_prediction.frames import SAMPLES_PER_FRAME
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
 from acoustic_event_prediction.speech_lm.features import MIMI_FRAMES, BlockPlan
@@ -15,7 +15,7 @@ from acoustic_event_prediction.speech_lm.temporal import attention_layers, ring_
 # A pass over fewer frames leaves the weights' way from memory to the arithmetic units unpaid for:
 # 13 GB at 3.3 TB/s take as long as the arithmetic of 184 frames, so that 2048 hide it.
 FRAMES_PER_PASS = {"cpu": 2048, "cuda": 4096}
-_MOST_ASSIGNMENTS = 64  # each has open files
+MOST_ASSIGNMENTS = 64  # each has open files
 _SHARE = 0.8  # of the free memory; the rest is for what the estimate does not know
 _BUFFERS = 6  # of a module's largest activation, alive at once
 
@@ -63,20 +63,20 @@ def assignments_per_batch(lm: SpeechLM, plan: BlockPlan, free_bytes: int) -> int
         free_bytes: memory that this process may still take.
 
     Raises:
-        MemoryShortageError: not even one assignment fits.
+        DeviceError: not even one assignment fits.
     """
     wanted = max(1, FRAMES_PER_PASS[lm.device.type] // plan.block_frames)
     need = memory_need(lm, plan)
     fitting = int(free_bytes * _SHARE) // need.per_assignment
     if fitting < 1:
-        raise MemoryShortageError(
+        raise DeviceError(
             f"{lm.device} has {free_bytes / 1e9:.1f} GB of free memory; one assignment needs "
             f"{need.per_assignment / _SHARE / 1e9:.1f} GB beside the weights "
             f"({need.context / 1e9:.2f} GB for its context, {need.activations / 1e9:.2f} GB for a "
             f"block of {plan.block_frames} frames): end what else runs there, or lower "
             "feature_extraction.chunk_frames"
         )
-    return min(wanted, fitting, _MOST_ASSIGNMENTS)
+    return min(wanted, fitting, MOST_ASSIGNMENTS)
 
 
 def free_memory(device: torch.device, num_processes: int) -> int:

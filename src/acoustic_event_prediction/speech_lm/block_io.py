@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 
-from acoustic_event_prediction.errors import AudioError, unwritable
+from acoustic_event_prediction.errors import (
+    AudioError,
+    CheckpointError,
+    ProjectError,
+    unwritable,
+)
 from acoustic_event_prediction.frame_arrays import Array, FrameArrayWriter, as_dtype
 from acoustic_event_prediction.speech_lm.episode_input import EpisodeInput, Listeners
 from acoustic_event_prediction.speech_lm.features import BlockPlan, samples_of
@@ -115,10 +121,12 @@ class BlockWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._closing, self._pool:
-            if error is None:
-                for job in [*self._pending, *self._closed]:
-                    job.result()
+        # In this order: the last block still adds files to be closed.
+        self._pool.shutdown()
+        self._closing.shutdown()
+        if error is None:
+            for job in [*self._pending, *self._closed]:
+                job.result()
 
     def write(self, block: AudioBlock, features: torch.Tensor) -> None:
         """Take the features [B, F, D] of a block.
@@ -126,19 +134,22 @@ class BlockWriter:
         Raises:
             StoreError: an earlier block could not be written.
         """
-        stored = _to_host(features.to(getattr(torch, self._dtype)))
+        rounded = features.to(getattr(torch, self._dtype))
+        stored = _HostCopy.of(rounded, torch.isfinite(rounded).all(dim=-1))
         for job in self._pending:
             job.result()
         self._pending = [self._pool.submit(self._write, block, stored)]
 
     def _write(self, block: AudioBlock, stored: "_HostCopy") -> None:
         for row, error in block.failures:
-            self._listeners.on_failure(row.episode.episode_id, error)
-            row.files.__exit__(type(error), error, error.__traceback__)  # no partition appears
-        features = stored.wait()  # [B, F, D]
+            self._give_up(row, error)
+        features, is_finite = stored.wait()  # [B, F, D], [B, F]
         for row in self._rows:
             num_frames = min(features.shape[1], row.episode.num_frames - block.start)
             if row.failed or num_frames <= 0:
+                continue
+            if not is_finite[row.assignments, :num_frames].all():
+                self._give_up(row, _not_finite(row, is_finite, block.start, self._dtype))
                 continue
             _append(row, features[row.assignments, :num_frames])
             self._listeners.on_frames(row.episode.episode_id, num_frames * len(row.writers))
@@ -146,6 +157,19 @@ class BlockWriter:
                 # Complete: the partitions appear now, not at the end of the batch. Syncing them to
                 # the disk takes its time, so the next block does not wait for it.
                 self._closed.append(self._closing.submit(row.files.close))
+
+    def _give_up(self, row: Row, error: ProjectError) -> None:
+        row.failed = True
+        self._listeners.on_failure(row.episode.episode_id, error)
+        row.files.__exit__(type(error), error, error.__traceback__)  # no partition appears
+
+
+def _not_finite(row: Row, is_finite: Array, start: int, dtype: str) -> CheckpointError:
+    frame = start + int(np.argmin(is_finite[row.assignments].all(axis=0)))
+    return CheckpointError(
+        f"its features are NaN or infinite from frame {frame} on: the checkpoint is damaged, or "
+        f"feature_extraction.dtype={dtype} can't hold them (bfloat16 and float32 can)"
+    )
 
 
 def _append(row: Row, features: Array) -> None:
@@ -159,26 +183,29 @@ def _append(row: Row, features: Array) -> None:
 
 
 class _HostCopy(NamedTuple):
-    """Features on their way to the host's memory."""
+    """Features [B, F, D], and which frames are finite [B, F], on their way to the host's memory."""
 
     features: torch.Tensor
+    is_finite: torch.Tensor
     copied: torch.cuda.Event | None
 
-    def wait(self) -> Array:
+    @classmethod
+    def of(cls, features: torch.Tensor, is_finite: torch.Tensor) -> Self:
+        """Begin to copy from a GPU without waiting; what is on the CPU stays as it is."""
+        if features.device.type != "cuda":
+            return cls(features, is_finite, None)
+        copies = []
+        for tensor in (features, is_finite):
+            copies.append(torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True))
+            copies[-1].copy_(tensor, non_blocking=True)
+        stream = torch.cuda.current_stream(features.device)
+        return cls(copies[0], copies[1], stream.record_event())  # type: ignore[no-untyped-call]
+
+    def wait(self) -> tuple[Array, Array]:
         if self.copied is not None:
             self.copied.synchronize()
         if self.features.dtype == torch.bfloat16:  # NumPy has no such type of its own
-            return self.features.view(torch.int16).numpy().view(as_dtype("bfloat16"))
-        array: Array = self.features.numpy()
-        return array
-
-
-def _to_host(features: torch.Tensor) -> _HostCopy:
-    """Begin to copy a tensor from a GPU without waiting for it; one on the CPU stays as it is."""
-    if features.device.type != "cuda":
-        return _HostCopy(features, None)
-    host = torch.empty(features.shape, dtype=features.dtype, pin_memory=True)
-    host.copy_(features, non_blocking=True)
-    stream = torch.cuda.current_stream(features.device)
-    copied: torch.cuda.Event = stream.record_event()  # type: ignore[no-untyped-call]
-    return _HostCopy(host, copied)
+            features = self.features.view(torch.int16).numpy().view(as_dtype("bfloat16"))
+        else:
+            features = self.features.numpy()
+        return features, self.is_finite.numpy()

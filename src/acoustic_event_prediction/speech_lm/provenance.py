@@ -75,6 +75,27 @@ def common_provenance(
     }
 
 
+def setting_differences(
+    summary: Mapping[str, Any], settings: FeatureExtractionParams, streams: StreamParams
+) -> list[str]:
+    """Return how stored features differ from what the settings would make, one text per setting.
+
+    Args:
+        summary: what the features have in common, as `common_provenance` gave it.
+        settings: parameters of the extraction; `precision: auto` agrees with either.
+        streams: parameters of the streams.
+    """
+    wanted = common_provenance({}, settings, streams)
+    if settings.precision == "auto":
+        del wanted["feature_extraction"]["precision"]
+    return [
+        f"{group}.{name} was {summary[group].get(name)!r} and is {value!r}"
+        for group in ("feature_extraction", "streams")
+        for name, value in wanted[group].items()
+        if summary[group].get(name) != value
+    ]
+
+
 def differences(
     stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
 ) -> list[str]:

@@ -1,7 +1,7 @@
 """One torchrun rank of the feature extraction: encodes its share of the episodes."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,14 @@ import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from acoustic_event_prediction.corpus.content import is_unchanged
 from acoustic_event_prediction.corpus.records import Assignment, Episode
-from acoustic_event_prediction.errors import WorkerError
+from acoustic_event_prediction.errors import AudioError, CorpusError, ProjectError, WorkerError
 from acoustic_event_prediction.frames import FRAME_RATE_HZ
 from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
 from acoustic_event_prediction.speech_lm.batch_size import assignments_per_batch, free_memory
-from acoustic_event_prediction.speech_lm.checkpoint import Checkpoint, SpeechLM, load_speech_lm
+from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM, load_speech_lm
+from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
 from acoustic_event_prediction.speech_lm.episode_input import (
     AssignmentInput,
     EpisodeInput,
@@ -22,7 +24,11 @@ from acoustic_event_prediction.speech_lm.episode_input import (
 )
 from acoustic_event_prediction.speech_lm.extraction import extract_batch
 from acoustic_event_prediction.speech_lm.features import BlockPlan
-from acoustic_event_prediction.speech_lm.provenance import LAUGHTER
+from acoustic_event_prediction.speech_lm.provenance import (
+    LAUGHTER,
+    differences,
+    feature_provenance,
+)
 from acoustic_event_prediction.speech_lm.sources import EpisodeAudio
 from acoustic_event_prediction.speech_lm.streams import Span, pair_streams
 from acoustic_event_prediction.speech_lm.words import Word
@@ -88,23 +94,59 @@ def main(job: ExtractionJob, runtime: Runtime, channel: ChannelWriter) -> None:
             "progress", episode=episode_id, amount=num_frames / FRAME_RATE_HZ
         ),
     )
-    channel.send("log", text=f"loading the models on {runtime.device}")
+    where = f"{runtime.device} ({job.settings.precision})"
+    channel.send("log", text=f"loading the models on {where}")
     lm = load_speech_lm(job.checkpoint, runtime.device, getattr(torch, job.settings.precision))
     free_bytes = free_memory(runtime.device, runtime.local_world_size)
     for batch in batches(tasks, lambda frames: _batch_size(lm, job.settings, frames, free_bytes)):
-        episodes = [
-            prepare_episode(
-                task,
-                {
+        episodes = []
+        for task in batch:
+            try:
+                inputs = {
                     name: table.partition(task.episode.episode_id).load()
                     for name, table in tables.items()
-                },
-                root,
-                job.streams,
-            )
-            for task in batch
-        ]
+                }
+                _require_provenance(task, inputs, root, job)
+            except ProjectError as error:
+                listeners.on_failure(task.episode.episode_id, error)
+                continue
+            episodes.append(prepare_episode(task, inputs, root, job.streams))
         extract_batch(episodes, lm, job.settings, features, listeners)
+
+
+def _require_provenance(
+    task: EpisodeTask, tables: Mapping[str, pd.DataFrame], root: Path, job: ExtractionJob
+) -> None:
+    """Check that what will be read is what the features' provenance says.
+
+    Raises:
+        AudioError: an audio file is not the ingested one.
+        CorpusError: the tables have changed since the run began.
+    """
+    separated = task.assignments[0].source == "separated"
+    for file in task.episode.tracks.values() if separated else [task.episode.audio]:
+        path = root / file.path
+        try:
+            unchanged = is_unchanged(file, root)
+        except OSError as error:
+            raise AudioError(f"{path} can't be read: {error}") from error
+        if not unchanged:
+            raise AudioError(
+                f"{path} has changed since it was ingested; run `kedro run --pipelines "
+                "ingestion,feature_extraction`"
+            )
+    for assignment, provenance in zip(task.assignments, task.provenances, strict=True):
+        now = feature_provenance(
+            *(assignment, task.episode, tables),
+            checkpoint=job.checkpoint.identity,
+            settings=job.settings,
+            streams=job.streams,
+        )
+        if now != provenance:
+            raise CorpusError(
+                f"{', '.join(differences(provenance, now))} has changed while the run was going "
+                "on: another run has ingested the corpus; run again"
+            )
 
 
 def _batch_size(

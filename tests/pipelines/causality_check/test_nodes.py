@@ -25,7 +25,13 @@ from tests.test_run import PROJECT, command, kedro_run
 
 WORDS = pd.DataFrame({"text": ["yes"], "onset": [0.5], "offset": [0.9], "speaker": ["B"]})
 FILE = AudioFile(
-    path="x.wav", num_samples=192_000, sample_rate_hz=24_000, num_channels=1, sha256="0"
+    path="x.wav",
+    num_samples=192_000,
+    sample_rate_hz=24_000,
+    num_channels=1,
+    num_bytes=1,
+    modified_ns=0,
+    sha256="0",
 )
 
 

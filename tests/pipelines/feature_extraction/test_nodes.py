@@ -9,7 +9,7 @@ from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.devices import decide_precision
 from acoustic_event_prediction.errors import StoreError
 from acoustic_event_prediction.params import FeatureExtractionParams
-from acoustic_event_prediction.pipelines.feature_extraction import nodes
+from acoustic_event_prediction.pipelines.feature_extraction import disk_room
 from tests.workers.test_extract_features import task
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> SealedPartitions:
 
 
 def free_bytes(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    monkeypatch.setattr(nodes.shutil, "disk_usage", lambda _: Usage(10**12, 0, free))
+    monkeypatch.setattr(disk_room.shutil, "disk_usage", lambda _: Usage(10**12, 0, free))
 
 
 def test_what_the_disk_cannot_hold_is_not_begun(
@@ -36,27 +36,51 @@ def test_what_the_disk_cannot_hold_is_not_begun(
     tasks = [task("a", 1000)]
     free_bytes(monkeypatch, 16_384_000)
     with caplog.at_level(logging.INFO):
-        nodes._require_room(tasks, store, 4096, "float16")
-    assert "0.0164 GB to write" in caplog.text
+        disk_room.require_room(tasks, store, 4096, "float16", num_ranks=1)
+    assert "16.4 MB to write, for a time 16.4 MB more than now; 16.4 MB free" in caplog.text
     free_bytes(monkeypatch, 16_383_999)
     with pytest.raises(
-        StoreError, match=r"need 0\.0164 GB; make room, give another place with data_root"
+        StoreError, match=r"need 16\.4 MB; make room, give another place with data_root"
     ):
-        nodes._require_room(tasks, store, 4096, "float16")
+        disk_room.require_room(tasks, store, 4096, "float16", num_ranks=1)
 
 
-def test_files_that_are_replaced_make_room_for_the_new_ones_but_one_at_a_time(
+def test_old_files_make_room_for_new_ones_only_after_their_batch(
     store: SealedPartitions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for user in "01":
+    # 65 assignments of 8 192 000 bytes; 64 may be open while the old ones still lie there.
+    tasks = [task("a", 1000, num_assignments=65)]
+    for user in range(65):
         path = store.partition_path(f"train/a/{user}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x" * 8_192_000)
-    free_bytes(monkeypatch, 8_192_000)
-    nodes._require_room([task("a", 1000)], store, 4096, "float16")
-    free_bytes(monkeypatch, 8_191_999)
-    with pytest.raises(StoreError, match="2 assignments"):
-        nodes._require_room([task("a", 1000)], store, 4096, "float16")
+        with path.open("wb") as file:
+            file.truncate(8_192_000)
+    free_bytes(monkeypatch, 64 * 8_192_000)
+    disk_room.require_room(tasks, store, 4096, "float16", num_ranks=1)
+    free_bytes(monkeypatch, 64 * 8_192_000 - 1)
+    with pytest.raises(StoreError, match="65 assignments need 524 MB"):
+        disk_room.require_room(tasks, store, 4096, "float16", num_ranks=1)
+
+
+def test_the_disk_is_measured_before_its_folder_is_there(tmp_path: Path) -> None:
+    # As on a node that helps and has come first.
+    store = SealedPartitions(
+        path=str(tmp_path / "not" / "yet"), dataset="x", filename_suffix=".safetensors"
+    )
+    disk_room.require_room([task("a", 10)], store, 128, "float16", num_ranks=2)
+    assert not store.path.exists()
+
+
+def test_what_no_assignment_wants_any_more_is_named_with_its_size(
+    store: SealedPartitions, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = store.partition_path("train/a/old")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x" * 2000)
+    with caplog.at_level(logging.INFO):
+        disk_room.report_unwanted({"train/a/new"}, store)
+    assert "1 partitions" in caplog.text
+    assert "2 kB, are of no assignment any more" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,12 @@ from acoustic_event_prediction.params import (
     FeatureExtractionParams,
     LabelingParams,
     LauncherParams,
+    StreamParams,
     TrainingParams,
 )
 from acoustic_event_prediction.pipelines.training import create_pipeline
 from acoustic_event_prediction.pipelines.training.nodes import check_partitions, train_predictor
+from acoustic_event_prediction.speech_lm.provenance import common_provenance
 
 TRAINING = TrainingParams(
     loss_type="focal",
@@ -49,6 +51,8 @@ EXTRACTION = FeatureExtractionParams(
     precision="float32",
     device="cpu",
 )
+STREAMS = StreamParams(source="auto", min_speaker_share=0.2, max_users=None, mask_laughter="both")
+FEATURE_SUMMARY = common_provenance({"lm": "1234"}, EXTRACTION, STREAMS)
 NAMES = ("train/a/u", "validation/b/u", "test/c/u")
 
 
@@ -87,7 +91,18 @@ def test_unusable_validation_is_refused_before_a_process_starts(split: str, mess
     catalog: dict[str, dict[str, Any]] = {name: {} for name in entries}
     with pytest.raises(TrainingError, match=message):
         train_predictor(
-            features, labels, SUMMARY, TRAINING, LABELING, LAUNCHER, EXTRACTION, "mine", catalog
+            *(features, labels, FEATURE_SUMMARY, SUMMARY, TRAINING, LABELING, LAUNCHER),
+            *(EXTRACTION, STREAMS, "mine", catalog),
+        )
+
+
+def test_features_of_other_settings_are_refused() -> None:
+    other = EXTRACTION.model_copy(update={"text": "none"})
+    message = r"feature_extraction\.text was 'words' and is 'none'.*--pipelines feature_extraction"
+    with pytest.raises(TrainingError, match=message):
+        train_predictor(
+            *({}, {}, FEATURE_SUMMARY, SUMMARY, TRAINING, LABELING, LAUNCHER),
+            *(other, STREAMS, "mine", {}),
         )
 
 
@@ -122,11 +137,13 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     entries["features"].save(list(NAMES))
     entries["labels"].save({name: (rows[name][:, 0] > 1).astype(np.int8) for name in NAMES})
     memory = {
+        "feature_summary": FEATURE_SUMMARY,
         "label_summary": SUMMARY,
         "params:training": TRAINING,
         "params:labeling": LABELING,
         "params:launcher": LAUNCHER,
         "params:feature_extraction": EXTRACTION,
+        "params:streams": STREAMS,
         "params:corpus": "mine",
         "worker_catalog": config,
     }

@@ -30,7 +30,7 @@ from acoustic_event_prediction.speech_lm.causality_points import (
     count_excerpt_frames,
     draw_assignments,
 )
-from acoustic_event_prediction.speech_lm.checkpoint import locate_checkpoint
+from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from acoustic_event_prediction.workers.channel import Message
 from acoustic_event_prediction.workers.check_causality import CausalityJob
 from acoustic_event_prediction.workers.extract_features import EpisodeTask

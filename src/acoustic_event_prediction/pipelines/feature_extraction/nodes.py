@@ -1,16 +1,20 @@
 """Nodes of the feature_extraction pipeline."""
 
 import logging
-import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from acoustic_event_prediction.assignments import require_audio
+from acoustic_event_prediction.assignments import (
+    require_audio,
+    require_source,
+    require_unchanged_audio,
+)
 from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.devices import decide_precision
 from acoustic_event_prediction.errors import StoreError, WorkerError
@@ -22,8 +26,12 @@ from acoustic_event_prediction.params import (
     LauncherParams,
     StreamParams,
 )
+from acoustic_event_prediction.pipelines.feature_extraction.disk_room import (
+    report_unwanted,
+    require_room,
+)
 from acoustic_event_prediction.progress import Advance, track
-from acoustic_event_prediction.speech_lm.checkpoint import locate_checkpoint
+from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from acoustic_event_prediction.speech_lm.provenance import (
     common_provenance,
     differences,
@@ -82,7 +90,8 @@ def extract_features(
 
     Raises:
         CheckpointError: the model files are missing.
-        AudioError: recordings that were ingested are gone.
+        AudioError: recordings that were ingested are gone or have changed.
+        CorpusError: the assignments are of another streams.source.
         WorkerError: an episode could not be encoded; all are named, the others are kept.
     """
     located = locate_checkpoint(checkpoint)
@@ -102,7 +111,9 @@ def extract_features(
             streams=streams,
         )
         wanted[name] = (assignment, provenance)
-    require_audio([assignment for assignment, _ in wanted.values()], records, audio)
+    checked = [assignment for assignment, _ in wanted.values()]
+    require_source(checked, streams.source)
+    require_audio(checked, records, audio)
     job = ExtractionJob(
         catalog={
             name: worker_catalog[name] for name in ("audio", "turns", "words", "events", "features")
@@ -112,81 +123,83 @@ def extract_features(
         streams=streams,
         shards=[],
     )
+    require_unchanged_audio(checked, records, job.open_entry("audio").root)
     store = job.open_entry("features")
-    tasks = _tasks(wanted, records, _outdated(wanted, store))
+    report_unwanted(wanted, store)
+    kind = _Kind(located.feature_dim, as_dtype(settings.dtype))
+    outdated = _find_outdated(wanted, store, kind)
+    _log_outdated(outdated, num_wanted=len(wanted))
+    tasks = _tasks(wanted, records, outdated)
     if tasks:
-        _require_room(tasks, store, located.feature_dim, settings.dtype)
-        if launcher.is_main_node:
-            store.unseal()
         num_ranks = count_processes(launcher) * launcher.nnodes
+        require_room(tasks, store, located.feature_dim, settings.dtype, num_ranks)
         shards = balance(tasks, [task.num_frames for task in tasks], num_ranks)
         _run(job.model_copy(update={"shards": shards}), launcher, store.path.parent)
+        _require_written(_find_outdated(wanted, store, kind), store)
     summary = common_provenance(located.identity, settings, streams)
     return FeatureResult(summary, sorted(wanted))
 
 
-def _require_room(tasks: Sequence[EpisodeTask], store: Any, dim: int, dtype: str) -> None:
-    """Log how much will be written, and refuse to begin what the disk can't hold."""
-    sizes = {
-        assignment.assignment_id: assignment.num_frames * dim * as_dtype(dtype).itemsize
-        for task in tasks
-        for assignment in task.assignments
-    }
-    # A new file is complete before it takes the place of an old one.
-    paths = [store.partition_path(name) for name in sizes]
-    replaced = sum(path.stat().st_size for path in paths if path.is_file())
-    needed = max(sum(sizes.values()) - replaced, *sizes.values())
-    free = shutil.disk_usage(store.path).free
-    logger.info(
-        "features: %.3g GB to write, %.3g GB free at %s", needed / 1e9, free / 1e9, store.path
-    )
-    if needed > free:
-        raise StoreError(
-            f"{store.path} has {free / 1e9:.3g} GB free, the features of {len(sizes)} assignments "
-            f"need {needed / 1e9:.3g} GB; make room, give another place with data_root, or encode "
-            "fewer episodes at a time (ingestion.splits, ingestion.limit)"
-        )
+class _Kind(NamedTuple):
+    """What all features of a run have in common beside their provenance."""
+
+    dim: int
+    dtype: np.dtype[Any]
 
 
-def _outdated(wanted: Mapping[str, tuple[Assignment, Provenance]], store: Any) -> set[str]:
-    """Return the ids that need encoding, and log how many and why."""
-    reasons: Counter[str] = Counter()
-    outdated = set()
-    for name, (_, provenance) in wanted.items():
-        reason = _reason(store.partition(name), provenance)
-        if reason is not None:
-            reasons[reason] += 1
-            outdated.add(name)
-    logger.info(
-        "features: %d partitions kept, %d to encode%s",
-        len(wanted) - len(outdated),
-        len(outdated),
-        "".join(f"; {count}: {reason}" for reason, count in reasons.most_common()),
-    )
+def _find_outdated(
+    wanted: Mapping[str, tuple[Assignment, Provenance]], store: Any, kind: _Kind
+) -> dict[str, str]:
+    """Return the ids whose stored features can't be used, and why."""
+    outdated = {}
+    for name, (assignment, provenance) in wanted.items():
+        partition = store.partition(name)
+        if not partition.exists():
+            outdated[name] = "not there yet"
+            continue
+        try:
+            header = partition.header()
+        except StoreError as error:
+            logger.warning("%s", error)
+            outdated[name] = "damaged"
+            continue
+        changed = differences(header.provenance, provenance)
+        if changed:
+            outdated[name] = f"changed: {', '.join(changed)}"
+        elif (header.shape, header.dtype) != ((assignment.num_frames, kind.dim), kind.dtype):
+            outdated[name] = "damaged"
     return outdated
 
 
-def _reason(partition: Any, provenance: Provenance) -> str | None:
-    """Return why a stored partition can't be used, or None if it can."""
-    if not partition.exists():
-        return "not there yet"
-    try:
-        stored = partition.header().provenance
-    except StoreError as error:
-        logger.warning("%s", error)
-        return "damaged file"
-    changed = differences(stored, provenance)
-    return f"changed: {', '.join(changed)}" if changed else None
+def _log_outdated(outdated: Mapping[str, str], num_wanted: int) -> None:
+    reasons = Counter(outdated.values()).most_common()
+    logger.info(
+        "features: %d partitions kept, %d to encode%s",
+        num_wanted - len(outdated),
+        len(outdated),
+        f" ({'; '.join(f'{number} {reason}' for reason, number in reasons)})" if reasons else "",
+    )
+
+
+def _require_written(outdated: Mapping[str, str], store: Any) -> None:
+    """Check the workers' work before the set is sealed."""
+    if outdated:
+        name, reason = next(iter(outdated.items()))
+        raise StoreError(
+            f"the workers have ended, but {len(outdated)} partitions of {store.path} are not what "
+            f"they should have become, the first: {name!r} ({reason}); look at that file, remove "
+            "it, and run again: the others are kept"
+        )
 
 
 def _tasks(
     wanted: Mapping[str, tuple[Assignment, Provenance]],
     episodes: Mapping[str, Episode],
-    outdated: set[str],
+    outdated: Container[str],
 ) -> list[EpisodeTask]:
     """Group the outdated assignments by episode: those of one episode share encoded streams."""
     by_episode: dict[str, list[str]] = {}
-    for name in sorted(outdated):
+    for name in sorted(name for name in wanted if name in outdated):
         by_episode.setdefault(wanted[name][0].episode_id, []).append(name)
     return [
         EpisodeTask(
@@ -218,8 +231,9 @@ def _run(job: ExtractionJob, launcher: LauncherParams, shared_folder: Path) -> N
         failures = sorted(reports.failures.items())
         listed = "\n  ".join(f"{episode}: {error}" for episode, error in failures)
         raise WorkerError(
-            f"{len(failures)} episodes could not be encoded; the others are kept:\n  {listed}\n"
-            "Mend the files, or list the episodes under ingestion.exclude_episodes, and run again."
+            f"episodes that could not be encoded: {len(failures)}\n  {listed}\n"
+            "The others are kept. Mend the files, or list the episodes under "
+            "ingestion.exclude_episodes, and run again."
         )
 
 

@@ -25,9 +25,11 @@ from acoustic_event_prediction.params import (
     FeatureExtractionParams,
     LabelingParams,
     LauncherParams,
+    StreamParams,
     TrainingParams,
 )
 from acoustic_event_prediction.progress import Advance, track
+from acoustic_event_prediction.speech_lm.provenance import setting_differences
 from acoustic_event_prediction.workers.channel import Message
 from acoustic_event_prediction.workers.launch import run_workers
 from acoustic_event_prediction.workers.train_predictor import TrainingJob
@@ -49,11 +51,13 @@ class TrainingResult(NamedTuple):
 def train_predictor(
     features: Partitions,
     labels: Partitions,
+    feature_summary: Mapping[str, Any],
     label_summary: Mapping[str, Any],
     training: TrainingParams,
     labeling: LabelingParams,
     launcher: LauncherParams,
     feature_extraction: FeatureExtractionParams,
+    streams: StreamParams,
     corpus: str,
     worker_catalog: Mapping[str, dict[str, Any]],
 ) -> TrainingResult:
@@ -62,21 +66,30 @@ def train_predictor(
     Args:
         features: [T, D] of each partition.
         labels: [T] of each partition.
+        feature_summary: what the features have in common.
         label_summary: which event, target and horizon the labels are of.
         training: settings.
         labeling: settings of the labels.
         launcher: processes.
-        feature_extraction: its device is used here as well.
+        feature_extraction: how the features should have been made; its device is used here as well.
+        streams: likewise.
         corpus: name of the corpus, for the predictor's header.
         worker_catalog: resolved catalog entries, for the workers.
 
     Raises:
         LabelError: the stored labels are of another event, target or horizon.
-        TrainingError: labels and features don't belong together, or a split can't be used.
+        TrainingError: the features were made with other settings, labels and features don't belong
+            together, or a split can't be used.
         WorkerError: a worker failed.
     """
     require_labeling(label_summary, labeling.model_dump(), "training")
     check_partitions(features, labels)
+    changed = setting_differences(feature_summary, feature_extraction, streams)
+    if changed:
+        raise TrainingError(
+            f"the stored features are not those of these settings ({'; '.join(changed)}); run "
+            "`kedro run --pipelines feature_extraction`, or give the settings that they have"
+        )
     if training.shuffle_labels:
         logger.warning("training.shuffle_labels: this predictor is a control, it can know nothing")
     job = TrainingJob(

@@ -16,11 +16,13 @@ def create_pipeline(**_: Any) -> Pipeline:
                 inputs=[
                     "features",
                     "labels",
+                    "feature_summary",
                     "label_summary",
                     "params:training",
                     "params:labeling",
                     "params:launcher",
                     "params:feature_extraction",
+                    "params:streams",
                     "params:corpus",
                     "worker_catalog",
                 ],

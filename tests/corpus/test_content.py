@@ -1,0 +1,46 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from acoustic_event_prediction.corpus.content import is_unchanged, seems_unchanged, sha256_of
+from acoustic_event_prediction.corpus.records import AudioFile
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> AudioFile:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"sound")
+    status = path.stat()
+    return AudioFile(
+        path="a.wav",
+        num_samples=1,
+        sample_rate_hz=8000,
+        num_channels=1,
+        num_bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
+        sha256=sha256_of(path),
+    )
+
+
+def test_a_file_that_was_only_touched_or_copied_is_unchanged(
+    file: AudioFile, tmp_path: Path
+) -> None:
+    os.utime(tmp_path / "a.wav", ns=(1, 1))
+    assert seems_unchanged(file, tmp_path)
+    assert is_unchanged(file, tmp_path)
+
+
+def test_other_content_of_the_same_size_is_a_change(file: AudioFile, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"SOUND")
+    os.utime(path, ns=(1, 1))
+    assert not seems_unchanged(file, tmp_path)
+    os.utime(path, ns=(file.modified_ns, file.modified_ns))
+    assert not is_unchanged(file, tmp_path)  # what the workers ask before they read it
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../a.wav", "a/../../b.wav"])
+def test_a_record_whose_path_leaves_the_corpus_is_refused(file: AudioFile, path: str) -> None:
+    with pytest.raises(ValueError, match="leaves the corpus"):
+        AudioFile.model_validate(file.model_dump() | {"path": path})
