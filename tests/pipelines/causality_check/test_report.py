@@ -98,6 +98,11 @@ def test_each_setting_has_one_line() -> None:
     ]
 
 
+def test_the_one_lead_of_a_horizon_of_one_frame_is_said_once() -> None:
+    report = build_report([measurement()], current="none", shift_frames=1, ran_with={})
+    assert report["settings"][2]["headline"].endswith("words no effect; true lead +80 ms")
+
+
 def test_the_table_has_a_row_per_setting_and_empty_cells_for_no_effect() -> None:
     table = build_table(build_report([measurement()], current="words", shift_frames=5, ran_with={}))
     assert list(table["text"]) == ["words", "words_at_end", "none"]

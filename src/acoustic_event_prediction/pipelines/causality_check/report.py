@@ -154,7 +154,7 @@ def _headline(row: Mapping[str, Any]) -> str:
         lead = "no lead: nothing had an effect"
     else:
         nearest, farthest = row["lead_milliseconds_nearest"], row["lead_milliseconds_farthest"]
-        lead = f"true lead {nearest:+d} to {farthest:+d} ms"
+        lead = f"true lead {nearest:+d}" + f" to {farthest:+d}" * (farthest != nearest) + " ms"
     current = " (this run's)" if row["is_current"] else ""
     return f"text {row['text']}{current}: {', '.join(changed)}; {lead}"
 
