@@ -8,18 +8,11 @@ from acoustic_event_prediction.assignments import (
     require_source,
     speaking_shares,
 )
-from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode, Source
+from acoustic_event_prediction.corpus.records import Assignment, Episode, Source
 from acoustic_event_prediction.errors import CorpusError
+from tests.made import audio_file
 
-FILE = AudioFile(
-    path="a.wav",
-    num_samples=8000,
-    sample_rate_hz=8000,
-    num_channels=1,
-    num_bytes=1,
-    modified_ns=0,
-    sha256="0",
-)
+FILE = audio_file(num_samples=8000, sample_rate_hz=8000)
 # 10 s in all: A has a share of 0.6, B of 0.3, C of 0.1.
 TURNS = pd.DataFrame(
     {

@@ -5,6 +5,7 @@ import pytest
 
 from acoustic_event_prediction.corpus.content import is_unchanged, seems_unchanged, sha256_of
 from acoustic_event_prediction.corpus.records import AudioFile
+from tests.made import audio_file
 
 
 @pytest.fixture
@@ -12,11 +13,7 @@ def file(tmp_path: Path) -> AudioFile:
     path = tmp_path / "a.wav"
     path.write_bytes(b"sound")
     status = path.stat()
-    return AudioFile(
-        path="a.wav",
-        num_samples=1,
-        sample_rate_hz=8000,
-        num_channels=1,
+    return audio_file(
         num_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
         sha256=sha256_of(path),

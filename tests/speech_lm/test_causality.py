@@ -19,11 +19,14 @@ from acoustic_event_prediction.speech_lm.extraction import EpisodeInput
 from acoustic_event_prediction.speech_lm.features import BlockPlan
 from acoustic_event_prediction.speech_lm.streams import pair_streams
 from acoustic_event_prediction.speech_lm.words import Word
-from tests.speech_lm.test_extraction import episode, settings, write_tracks
+from tests.made import extraction_params
+from tests.speech_lm.test_extraction import episode, write_tracks
 
 NUM_FRAMES = 32
 # Its first frame is 5 (0.40 s), its last 15 (1.20 s), in which it ends.
 LONG_WORD = Word("hello", 0.43, 1.23)
+
+SHORT_BLOCKS = {"chunk_frames": 16, "dtype": "float32"}
 
 
 def recording(folder: Path, words: list[Word], num_frames: int = NUM_FRAMES) -> EpisodeInput:
@@ -38,7 +41,12 @@ def measure(
 ) -> Measurement:
     check = CausalityCheckParams(episodes=1, points=points, seconds=seconds, seed=0)
     return measure_delays(
-        recorded, "separated", lm, settings(**changes), check, on_frames=lambda _: None
+        recorded,
+        "separated",
+        lm,
+        extraction_params(**SHORT_BLOCKS | changes),
+        check,
+        on_frames=lambda _: None,
     )
 
 

@@ -176,3 +176,11 @@ def test_weights_that_are_no_numbers_are_named(directory: Path) -> None:
     save_file(weights, directory / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"NaN or infinite weights, the first in out_norm"):
         load_speech_lm(locate(directory), CPU)
+
+
+def test_a_configuration_without_a_padding_id_has_moshis_own(directory: Path) -> None:
+    path = directory / "config.json"
+    config = json.loads(path.read_text())
+    assert config.pop("existing_text_padding_id") == 3
+    path.write_text(json.dumps(config))
+    assert load_speech_lm(locate(directory), CPU).temporal.tokens.text_padding == 3

@@ -5,22 +5,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode
-from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
+from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.speech_lm.provenance import differences, feature_provenance
-
-
-def audio(sha256: str) -> AudioFile:
-    return AudioFile(
-        path="a.wav",
-        num_samples=1,
-        sample_rate_hz=16_000,
-        num_channels=1,
-        num_bytes=1,
-        modified_ns=0,
-        sha256=sha256,
-    )
-
+from tests.made import audio_file, extraction_params, stream_params
 
 EPISODE = Episode(
     episode_id="train/x",
@@ -28,11 +15,12 @@ EPISODE = Episode(
     name="x",
     duration_seconds=1.0,
     num_frames=13,
-    audio=audio("mix"),
-    tracks={"A": audio("a"), "B": audio("b")},
+    audio=audio_file(sha256="mix"),
+    tracks={"A": audio_file(sha256="a"), "B": audio_file(sha256="b")},
     sources=("separated", "diarization", "mono"),
     transcript_unit_seconds=1e-7,
 )
+OTHER_MIX = EPISODE.model_copy(update={"audio": audio_file(sha256="new")})
 ASSIGNMENT = Assignment(
     assignment_id="train/x/A",
     episode_id="train/x",
@@ -42,15 +30,6 @@ ASSIGNMENT = Assignment(
     user_share=0.5,
     num_frames=13,
 )
-SETTINGS = {
-    "text": "words",
-    "stream_order": "moshi",
-    "reset_every_seconds": None,
-    "chunk_frames": 256,
-    "dtype": "float16",
-    "precision": "float32",
-    "device": "auto",
-}
 TABLES = {
     "turns": pd.DataFrame({"onset": [0.0, 0.5], "offset": [0.5, 1.0], "speaker": ["A", "B"]}),
     "words": pd.DataFrame(
@@ -81,15 +60,8 @@ def provenance(
         episode,
         TABLES | (tables or {}),
         checkpoint={"sha256": checkpoint},
-        settings=FeatureExtractionParams.model_validate(SETTINGS | (settings or {})),
-        streams=StreamParams.model_validate(
-            {
-                "source": "auto",
-                "min_speaker_share": 0.2,
-                "max_users": None,
-                "mask_laughter": mask_laughter,
-            }
-        ),
+        settings=extraction_params(**{"device": "auto"} | (settings or {})),
+        streams=stream_params(mask_laughter=mask_laughter),
     )
 
 
@@ -107,7 +79,7 @@ def changed(table: str, row: int, column: str, value: object) -> dict[str, pd.Da
         ({"settings": {"dtype": "float32"}}, ["feature_extraction.dtype"]),
         ({"checkpoint": "two"}, ["checkpoint.sha256"]),
         ({"mask_laughter": "system"}, ["streams.mask_laughter"]),
-        ({"episode": EPISODE.model_copy(update={"audio": audio("new")})}, ["episode.audio.mix"]),
+        ({"episode": OTHER_MIX}, ["episode.audio.mix"]),
         ({"tables": changed("turns", 1, "onset", 0.55)}, ["episode.turns"]),
         ({"tables": changed("words", 1, "text", "me")}, ["episode.words"]),
         ({"tables": changed("events", 0, "offset", 0.45)}, ["episode.laughs"]),
@@ -127,6 +99,6 @@ def test_provenance_changes_with_what_the_features_depend_on_and_nothing_else(
 def test_separated_tracks_do_not_depend_on_turns_or_the_mix() -> None:
     before = provenance(source="separated")
     assert before["episode"]["audio"] == {"A": "a", "B": "b"}
-    other = EPISODE.model_copy(update={"audio": audio("new")})
-    after = provenance(source="separated", episode=other, tables=changed("turns", 1, "onset", 0.55))
+    turns = changed("turns", 1, "onset", 0.55)
+    after = provenance(source="separated", episode=OTHER_MIX, tables=turns)
     assert differences(before, after) == []

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from acoustic_event_prediction.corpus.content import sha256_of
-from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode
+from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.errors import AudioError, CorpusError
-from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
 from acoustic_event_prediction.speech_lm.provenance import feature_provenance
 from acoustic_event_prediction.workers.extract_features import (
@@ -16,6 +15,7 @@ from acoustic_event_prediction.workers.extract_features import (
     _require_provenance,
     batches,
 )
+from tests.made import audio_file, extraction_params, stream_params
 
 
 def task(name: str, num_frames: int, num_assignments: int = 2) -> EpisodeTask:
@@ -25,15 +25,7 @@ def task(name: str, num_frames: int, num_assignments: int = 2) -> EpisodeTask:
         name=name,
         duration_seconds=num_frames * 0.08,
         num_frames=num_frames,
-        audio=AudioFile(
-            path="x.wav",
-            num_samples=1,
-            sample_rate_hz=24_000,
-            num_channels=1,
-            num_bytes=1,
-            modified_ns=0,
-            sha256="",
-        ),
+        audio=audio_file(path="x.wav"),
         tracks={},
         sources=("diarization",),
         transcript_unit_seconds=None,
@@ -113,18 +105,8 @@ def ready(
     job = ExtractionJob(
         catalog={},
         checkpoint=short_context_checkpoint,
-        settings=FeatureExtractionParams(
-            text="words",
-            stream_order="moshi",
-            reset_every_seconds=None,
-            chunk_frames=16,
-            dtype="float16",
-            precision="float32",
-            device="cpu",
-        ),
-        streams=StreamParams(
-            source="auto", min_speaker_share=0.2, max_users=None, mask_laughter="both"
-        ),
+        settings=extraction_params(),
+        streams=stream_params(),
         shards=[],
     )
     made = task("x", 10, num_assignments=1)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -27,7 +27,14 @@ _DECODERS = 4  # threads; one decodes about 600 s of audio a second
 
 @dataclass
 class Row:
-    """An episode on its way: its open files, and its place in the batch."""
+    """An episode on its way: its open files, and its place in the batch.
+
+    Attributes:
+        files: the writers and their partitions. The reader is not among them: when an episode is
+            given up, a thread may still be reading.
+        failed: nothing more is read or written.
+        given_up: its failure has been reported.
+    """
 
     episode: EpisodeInput
     keys: list[StreamKey]
@@ -37,7 +44,8 @@ class Row:
     streams: slice
     assignments: slice
     stream_frames: list[int]
-    failed: bool = field(default=False)
+    failed: bool = False
+    given_up: bool = False
 
 
 class AudioBlock(NamedTuple):
@@ -159,7 +167,9 @@ class BlockWriter:
                 self._closed.append(self._closing.submit(row.files.close))
 
     def _give_up(self, row: Row, error: ProjectError) -> None:
-        row.failed = True
+        if row.given_up:
+            return
+        row.failed = row.given_up = True
         self._listeners.on_failure(row.episode.episode_id, error)
         row.files.__exit__(type(error), error, error.__traceback__)  # no partition appears
 

@@ -52,6 +52,7 @@ def read_lm_config(path: Path | None) -> dict[str, Any]:
     if dim % (2 * heads):
         raise CheckpointError(f"{path}: {heads} heads can't share {dim} dimensions")
     card = _number(path, config, "text_card", least=1)
+    config = {"existing_text_padding_id": 3} | config  # moshi's own default
     if (padding := _number(path, config, "existing_text_padding_id", least=0)) >= card:
         raise CheckpointError(
             f"{path}: existing_text_padding_id {padding} is none of the {card} text tokens"

@@ -62,12 +62,12 @@ def _open_rows(
     num_streams = num_assignments = 0
     for episode in episodes:
         keys = episode.keys()
-        files = stack.enter_context(contextlib.ExitStack())
         try:
-            reader = files.enter_context(StreamReader(episode.audio, keys))
+            reader = stack.enter_context(StreamReader(episode.audio, keys))
         except AudioError as error:
             listeners.on_failure(episode.episode_id, error)
             continue
+        files = stack.enter_context(contextlib.ExitStack())
         shape = (episode.num_frames, lm.temporal.dim)
         writers = [
             files.enter_context(

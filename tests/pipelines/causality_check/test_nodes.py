@@ -10,29 +10,20 @@ import pandas as pd
 import pytest
 from kedro.framework.project import configure_project
 
-from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode
+from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.errors import AudioError, CorpusError
 from acoustic_event_prediction.params import (
     CausalityCheckParams,
     CheckpointParams,
-    FeatureExtractionParams,
     LauncherParams,
-    StreamParams,
 )
 from acoustic_event_prediction.pipeline_registry import register_pipelines
 from acoustic_event_prediction.pipelines.causality_check.nodes import check_causality
+from tests.made import audio_file, extraction_params, stream_params
 from tests.test_run import PROJECT, command, kedro_run
 
 WORDS = pd.DataFrame({"text": ["yes"], "onset": [0.5], "offset": [0.9], "speaker": ["B"]})
-FILE = AudioFile(
-    path="x.wav",
-    num_samples=192_000,
-    sample_rate_hz=24_000,
-    num_channels=1,
-    num_bytes=1,
-    modified_ns=0,
-    sha256="0",
-)
+FILE = audio_file(num_samples=192_000)
 
 
 def check(
@@ -62,18 +53,8 @@ def check(
         turns={},
         words={"train/x": lambda: WORDS},
         causality_check=CausalityCheckParams(episodes=1, points=1, seconds=seconds, seed=0),
-        feature_extraction=FeatureExtractionParams(
-            text="words",
-            stream_order="moshi",
-            reset_every_seconds=None,
-            chunk_frames=16,
-            dtype="float32",
-            precision="float32",
-            device="cpu",
-        ),
-        streams=StreamParams(
-            source="auto", min_speaker_share=0.2, max_users=None, mask_laughter="both"
-        ),
+        feature_extraction=extraction_params(chunk_frames=16),
+        streams=stream_params(),
         shift_frames=1,
         checkpoint=CheckpointParams(
             hf_repo=None, revision=None, directory=str(sample_checkpoint_directory)

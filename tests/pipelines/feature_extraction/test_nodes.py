@@ -8,8 +8,8 @@ from acoustic_event_prediction import devices
 from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.devices import decide_precision
 from acoustic_event_prediction.errors import StoreError
-from acoustic_event_prediction.params import FeatureExtractionParams
 from acoustic_event_prediction.pipelines.feature_extraction import disk_room
+from tests.made import extraction_params
 from tests.workers.test_extract_features import task
 
 Usage = namedtuple("Usage", ["total", "used", "free"])
@@ -94,29 +94,11 @@ def test_what_no_assignment_wants_any_more_is_named_with_its_size(
 def test_automatic_precision_is_decided_before_it_becomes_part_of_the_provenance(
     precision: str, device: str, expected: str
 ) -> None:
-    settings = FeatureExtractionParams.model_validate(
-        {
-            "text": "none",
-            "stream_order": "moshi",
-            "reset_every_seconds": None,
-            "chunk_frames": 256,
-            "dtype": "float16",
-            "precision": precision,
-            "device": device,
-        }
-    )
+    settings = extraction_params(precision=precision, device=device)
     assert decide_precision(settings).precision == expected
 
 
 def test_automatic_precision_is_bfloat16_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "choose_device", lambda _: "cuda")
-    settings = FeatureExtractionParams(
-        text="none",
-        stream_order="moshi",
-        reset_every_seconds=None,
-        chunk_frames=256,
-        dtype="float16",
-        precision="auto",
-        device="auto",
-    )
+    settings = extraction_params(precision="auto", device="auto")
     assert decide_precision(settings).precision == "bfloat16"

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.made import extraction_params, stream_params
 
 from acoustic_event_prediction.datasets.frame_array import FrameArrayDataset
 from acoustic_event_prediction.errors import TrainingError
 from acoustic_event_prediction.frame_arrays import write_frame_array
 from acoustic_event_prediction.params import (
-    FeatureExtractionParams,
     LabelingParams,
     LauncherParams,
-    StreamParams,
     TrainingParams,
 )
 from acoustic_event_prediction.pipelines.training import create_pipeline
@@ -42,16 +41,8 @@ LAUNCHER = LauncherParams(
     nproc_per_node=1, nnodes=1, node_rank=0, rdzv_endpoint=None, timeout_seconds=60
 )
 SUMMARY = {"labeling": LABELING.model_dump(), "splits": {}}
-EXTRACTION = FeatureExtractionParams(
-    text="words",
-    stream_order="moshi",
-    reset_every_seconds=None,
-    chunk_frames=256,
-    dtype="float16",
-    precision="float32",
-    device="cpu",
-)
-STREAMS = StreamParams(source="auto", min_speaker_share=0.2, max_users=None, mask_laughter="both")
+EXTRACTION = extraction_params()
+STREAMS = stream_params()
 FEATURE_SUMMARY = common_provenance({"lm": "1234"}, EXTRACTION, STREAMS)
 NAMES = ("train/a/u", "validation/b/u", "test/c/u")
 
