@@ -1,7 +1,16 @@
 """Records and settings made by hand; a test names only what it is about."""
 
+import torch
+
 from acoustic_event_prediction.corpus.records import AudioFile
-from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
+from acoustic_event_prediction.models.classifier import FrameClassifier
+from acoustic_event_prediction.models.predictor import (
+    ClassifierHeader,
+    HorizonSummary,
+    Predictor,
+    PredictorHeader,
+)
+from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams, TrainingParams
 
 
 def audio_file(**changes: object) -> AudioFile:
@@ -41,3 +50,64 @@ def stream_params(**changes: object) -> StreamParams:
         "mask_laughter": "both",
     }
     return StreamParams.model_validate(values | changes)
+
+
+def training_params(**changes: object) -> TrainingParams:
+    """Settings of a training as in the reference: one horizon, features as they are."""
+    values = {
+        "horizons": None,
+        "standardize": False,
+        "loss_type": "bce",
+        "positive_weight": "auto",
+        "focal_alpha": 0.25,
+        "focal_gamma": 2.0,
+        "reduction": "auto",
+        "prior_bias": "auto",
+        "hidden_dim": None,
+        "dropout": 0.5,
+        "batch_size": 32,
+        "learning_rate": 0.02,
+        "learning_rate_factor": 0.5,
+        "learning_rate_patience": 3,
+        "weight_decay": 0.01,
+        "max_gradient_norm": 1.0,
+        "epochs": 6,
+        "early_stopping_patience": 6,
+        "seed": 1,
+        "shuffle_block_gb": 1.0,
+        "resident": "auto",
+        "resume": False,
+        "shuffle_labels": False,
+    }
+    return TrainingParams.model_validate(values | changes)
+
+
+def make_predictor(
+    num_features: int = 1,
+    horizons: tuple[int, ...] = (1,),
+    hidden_dim: int | None = None,
+    **changes: object,
+) -> Predictor:
+    """A predictor of Laughter at the first of the horizons, with random weights."""
+    torch.manual_seed(0)
+    classifier = FrameClassifier(num_features, len(horizons), hidden_dim)
+    for parameter in classifier.parameters():
+        torch.nn.init.normal_(parameter)
+    values = {
+        "classifier": ClassifierHeader(
+            num_features=num_features, num_horizons=len(horizons), hidden_dim=hidden_dim
+        ),
+        "is_standardized": False,
+        "shift_frames": horizons[0],
+        "horizons": [
+            HorizonSummary(shift_frames=horizon, epoch=3, validation_auprc=0.25, prior=0.125)
+            for horizon in horizons
+        ],
+        "event": "Laughter",
+        "target": "any",
+        "corpus": "mine",
+        "training": {"loss_type": "bce"},
+        "streams": {"source": "auto"},
+        "features": {},
+    }
+    return Predictor(classifier.eval(), PredictorHeader.model_validate(values | changes))

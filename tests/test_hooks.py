@@ -42,7 +42,7 @@ def test_a_corpus_reaches_paths() -> None:
 
 def test_one_key_of_a_group_keeps_the_others() -> None:
     training = context({"training": {"loss_type": "focal"}}).params["training"]
-    assert (training.loss_type, training.batch_size, training.epochs) == ("focal", 512, 50)
+    assert (training.loss_type, training.batch_size, training.epochs) == ("focal", 512, 200)
 
 
 def test_one_name_on_the_command_line_is_a_list_of_one() -> None:

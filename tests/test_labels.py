@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from acoustic_event_prediction.labels import label_before_onset
+from acoustic_event_prediction.labels import label_before_onset, label_within, onset_distances
 
 
 def positives(onsets: list[float], num_frames: int, shift_frames: int) -> list[int]:
@@ -73,3 +73,23 @@ def test_agrees_with_marking_one_event_after_the_other() -> None:
             expected[max(0, frame - shift_frames) : frame] = 1
         labels = label_before_onset(onset_frames * 0.08, 200, shift_frames)
         np.testing.assert_array_equal(labels, expected)
+
+
+def test_distance_counts_the_frames_to_the_next_onset() -> None:
+    # Onsets in frames 2 and 5: in frame 2 the next one is three frames ahead.
+    distances = onset_distances([0.17, 0.40], 7)
+    assert distances.dtype == np.int16
+    assert distances.tolist() == [2, 1, 3, 2, 1, 0, 0]
+
+
+def test_labels_of_any_horizon_follow_from_the_distances() -> None:
+    distances = onset_distances([0.17, 0.40], 7)
+    assert label_within(distances, 2).tolist() == [1, 1, 0, 1, 1, 0, 0]
+    assert label_within(distances, 3).tolist() == [1, 1, 1, 1, 1, 0, 0]
+
+
+def test_an_onset_too_far_for_the_format_is_no_onset() -> None:
+    distances = onset_distances([40_000 * 0.08], 40_010)
+    assert distances[40_000 - 32_768] == 0
+    assert distances[40_000 - 32_767] == 32_767
+    assert distances[39_999] == 1

@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from acoustic_event_prediction.curves import score_curve
 from acoustic_event_prediction.frame_arrays import read_frame_array
+from acoustic_event_prediction.labels import label_within
 from acoustic_event_prediction.models.classifier import FrameClassifier
 from acoustic_event_prediction.models.predictor import Predictor
 from acoustic_event_prediction.models.ranks import Ranks
@@ -78,25 +82,19 @@ def test_shuffled_labels_leave_nothing_to_predict(data_root: Path) -> None:
 
 def ratio_with_shuffled_labels(root: Path, seed: int) -> float:
     """Train as `kedro run` does, on shuffled labels; return test AUPRC over prevalence."""
-    sets = {split: partitions_of(root, split) for split in ("train", "validation", "test")}
     params = OmegaConf.load(PROJECT / "conf" / "base" / "parameters_training.yml")
     training = TrainingParams.model_validate({**params["training"], "seed": seed})
-    trainer = Trainer(
-        TrainingSet(sets["train"], sets["validation"]).with_shuffled_labels(seed),
-        training,
-        Ranks(),
-        torch.device("cpu"),
-    )
-    best, weights = -1.0, {}
+    parts = [partitions_of(root, split) for split in ("train", "validation")]
+    training_set = TrainingSet(*parts, horizons=(5,)).with_shuffled_labels(seed)
+    trainer = Trainer(training_set, training, Ranks(), torch.device("cpu"))
+    weights = {}
     while not trainer.is_finished:
         trainer.run_epoch()
-        if trainer.history[-1].validation_auprc > best:
-            best = trainer.history[-1].validation_auprc
+        if trainer.improved():
             weights = copy.deepcopy(trainer.learner.classifier.state_dict())
     classifier = FrameClassifier(trainer.learner.classifier.num_features)
     classifier.load_state_dict(weights)
-    features = np.concatenate([part.load_features() for part in sets["test"]]).astype(np.float32)
-    labels = np.concatenate([part.labels[:, 0] for part in sets["test"]])
+    features, labels = frames_of(root, "test")
     with torch.no_grad():
         logits = classifier(torch.from_numpy(features))[:, 0].numpy()
     auprc = score_curve(labels, logits.astype(np.float64)).auprc()
@@ -106,15 +104,33 @@ def ratio_with_shuffled_labels(root: Path, seed: int) -> float:
 
 def partitions_of(root: Path, split: str) -> list[FramePartition]:
     features = root / "04_feature" / "sample" / "features"
-    labels = root / "05_model_input" / "sample" / "shift_5" / "labels"
+    distances = root / "05_model_input" / "sample" / "shift_5" / "onset_distances"
     return [
         FramePartition(
             str(path.relative_to(features)),
             partial(read_frame_array, path),
-            np.array(read_frame_array(labels / path.relative_to(features)))[:, None],
+            np.array(read_frame_array(distances / path.relative_to(features))),
         )
         for path in sorted((features / split).rglob("*.safetensors"))
     ]
+
+
+def frames_of(root: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Features [N, D] and labels [N] of a split at a horizon of 5 frames."""
+    parts = partitions_of(root, split)
+    labels = [label_within(part.distances, 5) for part in parts]
+    features = [np.asarray(part.load_features(), np.float32) for part in parts]
+    return np.concatenate(features), np.concatenate(labels)
+
+
+def test_scikit_learns_logistic_regression_is_not_much_better(data_root: Path) -> None:
+    regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    regression.fit(*frames_of(data_root, "train"))
+    features, labels = frames_of(data_root, "test")
+    theirs = score_curve(labels, regression.decision_function(features)).auprc()
+    path = data_root / "08_reporting" / "sample" / "shift_5" / "metrics.json"
+    assert theirs is not None
+    assert json.loads(path.read_text())["test"]["auprc"] > 0.95 * theirs
 
 
 def test_features_labels_and_scores_have_one_row_per_frame(data_root: Path) -> None:
@@ -146,9 +162,10 @@ def test_a_second_run_encodes_nothing(data_root: Path) -> None:
 def test_another_horizon_gets_its_own_labels_and_leaves_the_rest_alone(data_root: Path) -> None:
     labels = data_root / "05_model_input" / "sample"
     features = {p: p.stat().st_mtime_ns for p in (data_root / "04_feature").rglob("*.safetensors")}
-    first = {p: p.read_bytes() for p in (labels / "shift_5").rglob("*.safetensors")}
+    first = {p: p.read_bytes() for p in (labels / "shift_5" / "labels").rglob("*.safetensors")}
     kedro_run(data_root, "--pipelines", "labeling", params="shift_frames=10")
-    assert len(list((labels / "shift_10").rglob("*.safetensors"))) == len(first) == len(features)
+    made = list((labels / "shift_10" / "labels").rglob("*.safetensors"))
+    assert len(made) == len(first) == len(features)
     assert {p: p.read_bytes() for p in first} == first
     assert {p: p.stat().st_mtime_ns for p in features} == features
 

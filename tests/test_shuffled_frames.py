@@ -1,54 +1,59 @@
-"""Every frame once, in one order whatever the number of processes, in bounded memory."""
+"""Frames come to their places in the batches, read in blocks or held in memory."""
+
+from functools import partial
 
 import ml_dtypes
 import numpy as np
 import pytest
 import torch
 
+from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.models.ranks import Ranks
 from acoustic_event_prediction.shuffled_frames import FramePartition, ShuffledFrames, to_tensor
 
-# 1000, 1 and 300 rows: more than one slice of 256, a ragged slice, a single row.
 LENGTHS = (1000, 1, 300)
 NUM_ROWS = sum(LENGTHS)
-BLOCK_BYTES = 400 * 2 * 4  # 400 rows of two float32
 
 
-def numbered_partitions() -> list[FramePartition]:
-    """Row r of the whole set has features [r, -r] and label r % 2."""
-    numbers = np.split(np.arange(NUM_ROWS, dtype=np.float32), np.cumsum(LENGTHS)[:-1])
+def numbered_partitions(dtype: object = np.float32) -> list[FramePartition]:
+    """Row r of the whole set has features [r, -r] and distance r."""
+    numbers = np.split(np.arange(NUM_ROWS), np.cumsum(LENGTHS)[:-1])
     return [
         FramePartition(
             f"train/{index}/u",
-            lambda part=part: np.stack([part, -part], axis=1),
-            (part % 2).astype(np.int8)[:, None],
+            lambda part=part: np.stack([part, -part], axis=1).astype(dtype),
+            part.astype(np.int16),
         )
         for index, part in enumerate(numbers)
     ]
 
 
-def read_batches(
-    epoch: int, batch_size: int, ranks: Ranks | None = None, seed: int = 0
-) -> list[list[int]]:
-    frames = ShuffledFrames(
-        numbered_partitions(),
-        seed=seed,
-        global_batch_size=batch_size,
+def make_frames(
+    partitions: list[FramePartition],
+    ranks: Ranks | None = None,
+    resident: torch.Tensor | None = None,
+) -> ShuffledFrames:
+    return ShuffledFrames(
+        partitions,
+        seed=0,
+        global_batch_size=96,
+        block_bytes=400 * 8,  # 400 rows of two float32
         ranks=ranks or Ranks(),
-        block_bytes=BLOCK_BYTES,
+        resident=resident,
     )
+
+
+def read_batches(frames: ShuffledFrames) -> list[list[int]]:
     batches = []
-    for block in frames.blocks(epoch):
-        assert torch.equal(block.features[:, 0], -block.features[:, 1])
-        assert torch.equal(block.labels[:, 0], (block.features[:, 0] % 2).to(torch.int8))
+    for block in frames.blocks(1):
         for start, stop, _ in block.batches:
-            batches.append(block.features[start:stop, 0].int().tolist())
+            rows = block.rows(start, stop)
+            features, distances = block.features[rows].float(), block.distances[rows]
+            assert torch.equal(features[:, 0], -features[:, 1])
+            assert torch.equal(distances.float(), features[:, 0])
+            batches.append(distances.tolist())
     assert len(batches) == frames.num_steps
     return batches
-
-
-def rows_of(batches: list[list[int]]) -> list[int]:
-    return [row for batch in batches for row in batch]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
@@ -56,45 +61,48 @@ def test_all_ranks_together_see_every_frame_once(world_size: int) -> None:
     rows = [
         row
         for rank in range(world_size)
-        for row in rows_of(read_batches(1, 96, Ranks(rank, world_size)))
+        for batch in read_batches(make_frames(numbered_partitions(), Ranks(rank, world_size)))
+        for row in batch
     ]
     assert sorted(rows) == list(range(NUM_ROWS))
 
 
-def test_ranks_share_the_batches_of_one_process() -> None:
-    whole = read_batches(1, 96)
-    shares = [read_batches(1, 96, Ranks(rank, 2)) for rank in range(2)]
-    assert [a + b for a, b in zip(*shares, strict=True)] == whole
+@pytest.mark.parametrize("rank", [0, 1])
+def test_frames_in_memory_come_in_the_order_of_those_that_are_read(rank: int) -> None:
+    parts = numbered_partitions()
+    whole = torch.cat([to_tensor(np.array(part.load_features())) for part in parts])
+    read = read_batches(make_frames(parts, Ranks(rank, 2)))
+    assert read_batches(make_frames(parts, Ranks(rank, 2), resident=whole)) == read
 
 
-def test_last_batch_is_smaller_and_may_leave_a_rank_without_rows() -> None:
-    # 1301 = 13 * 100 + 1
-    shares = [read_batches(1, 100, Ranks(rank, 2)) for rank in range(2)]
-    assert [len(share) for share in shares] == [14, 14]
-    assert sorted(len(share[-1]) for share in shares) == [0, 1]
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_half_precision_is_kept_as_it_is(dtype: object) -> None:
+    def first_features(length: int) -> FramePartition:
+        rows = np.linspace(-3, 3, 2 * length).reshape(length, 2).astype(dtype)
+        return FramePartition("train/a/u", lambda: rows, np.arange(length, dtype=np.int16))
+
+    part = first_features(500)
+    expected = to_tensor(np.array(part.load_features()))
+    for block in make_frames([part]).blocks(1):
+        assert block.features.dtype == expected.dtype
+        assert torch.equal(block.features, expected[block.distances.long()])
 
 
-def test_same_seed_and_epoch_give_the_same_order() -> None:
-    assert read_batches(3, 96) == read_batches(3, 96)
+def test_a_partition_is_opened_once_per_block_and_read_in_slices() -> None:
+    opened: list[int] = []
 
+    def count(index: int, features: Array) -> Array:
+        opened.append(index)
+        return features
 
-def test_epochs_and_seeds_differ() -> None:
-    first = rows_of(read_batches(1, 96))
-    assert first != rows_of(read_batches(2, 96))
-    assert first != rows_of(read_batches(1, 96, seed=1))
-
-
-def test_a_batch_larger_than_the_block_is_read_whole() -> None:
-    assert [len(batch) for batch in read_batches(1, 1000)] == [1000, 301]
-
-
-def test_batches_mix_partitions() -> None:
-    # The whole set fits one block: a batch of 650 has half of each long partition, give or take.
-    frames = ShuffledFrames(
-        numbered_partitions(), seed=0, global_batch_size=650, ranks=Ranks(), block_bytes=2**20
-    )
-    block = next(iter(frames.blocks(1)))
-    assert 450 < np.count_nonzero(block.partitions[:650] == 0) < 550
+    parts = [
+        part._replace(load_features=partial(count, index, part.load_features()))
+        for index, part in enumerate(numbered_partitions())
+    ]
+    frames = make_frames(parts)
+    opened.clear()
+    num_blocks = sum(1 for _ in frames.blocks(1))
+    assert len(opened) <= num_blocks * len(parts)
 
 
 def test_bfloat16_becomes_a_torch_bfloat16_of_the_same_values() -> None:

@@ -16,10 +16,12 @@ that it calls.
     speech_lm/        Mimi and Moshi: streams -> features
     models/           classifier, losses, training loop, predictor file
     curves            exact counts at every threshold, for `metrics`, `bootstrap` and `figures`
+    figures           curves and matrices of one horizon; `figures_horizons` compares many
     progress          a live bar on a terminal, log lines elsewhere
     datasets/         Kedro catalog types
     workers/          what torchrun runs, and the launcher
-    pipelines/        ingestion, feature_extraction, labeling, training, evaluation; causality_check
+    pipelines/        ingestion, feature_extraction, labeling, training, evaluation; by name only:
+                      causality_check, horizon_sweep
     sample/           makes the embedded sample
 """
 

@@ -19,6 +19,8 @@ from scipy.sparse import csr_array
 from acoustic_event_prediction.curves import EpisodeFrames, Floats, group_frames
 
 CONFIDENCE = 0.95
+# One for all reports: the same frames get the same interval in each of them.
+SEED = 0
 _BLOCK = 1024
 _MIN_EPISODES = 2
 

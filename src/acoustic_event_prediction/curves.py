@@ -5,9 +5,12 @@ can't be told apart by any threshold, so they count as one block everywhere.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+
+from acoustic_event_prediction.frames import FRAMES_PER_HOUR
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -57,6 +60,27 @@ class ScoreCurve:
             return None
         gained = np.diff(self.true_positive, prepend=0)
         return float(gained @ (self.true_positive / self.predicted_positive)) / self.num_positive
+
+    def recall_at_false_alarms(self, per_hour: float) -> float | None:
+        """Return the recall at the lowest threshold with at most so many false alarms, or None.
+
+        A false alarm is a negative frame with a score of at least the threshold. Where even the
+        highest score has too many, nothing is predicted positive and the recall is 0.
+
+        Args:
+            per_hour: false alarms per hour of frames, of both classes; finite, at least 0.
+
+        >>> score_curve([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6]).recall_at_false_alarms(45_000 / 4)
+        1.0
+        """
+        if not self.has_both_classes:
+            return None
+        # Through the decimal digits: the float 0.3 is below 3/10, and one alarm would be too many.
+        limit = Fraction(str(per_hour)) * self.num_frames // FRAMES_PER_HOUR
+        false_positive = self.predicted_positive - self.true_positive
+        most = min(limit, self.num_negative)
+        num_allowed = int(np.searchsorted(false_positive, most, side="right"))
+        return int(self.true_positive[num_allowed - 1]) / self.num_positive if num_allowed else 0.0
 
 
 @dataclass(frozen=True)

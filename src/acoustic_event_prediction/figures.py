@@ -18,8 +18,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from acoustic_event_prediction.curves import Floats, ScoreCurve, score_curve
 from acoustic_event_prediction.metrics import ConfusionMatrix, threshold_metrics
 
-_WIDTH_INCHES = 3.5
-_STYLE: Any = {
+WIDTH_INCHES = 3.5
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -31,11 +31,11 @@ _STYLE: Any = {
     "axes.spines.right": False,
 }
 # Okabe and Ito's palette: apart for every kind of colour vision, and in grey by the dashes.
-_LINES: dict[str, dict[str, Any]] = {
+LINES: dict[str, dict[str, Any]] = {
     "validation": {"color": "#D55E00", "linestyle": (0, (4, 1.5))},
     "test": {"color": "#0072B2", "linestyle": "-"},
 }
-_GREY = "#555555"
+GREY = "#555555"
 _GRID = 2000
 # Below this prevalence a linear precision axis shows a curve that hugs the bottom.
 _RARE = 0.2
@@ -58,11 +58,11 @@ def roc_figure(splits: Mapping[str, SplitFrames], threshold: float) -> Figure:
         splits: frames by name, "validation" or "test".
         threshold: the operating point.
     """
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH_INCHES, 3.9), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH_INCHES, 3.9), layout="constrained")
         axes = figure.add_subplot()
         num_curves = 0
-        axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8, linestyle=":", label="chance")
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", label="chance")
         for name, frames in splits.items():
             curve = score_curve(frames.labels, frames.scores)
             if _is_undrawable(axes, name, curve):
@@ -72,7 +72,7 @@ def roc_figure(splits: Mapping[str, SplitFrames], threshold: float) -> Figure:
             true_rate = np.append(0, curve.true_positive / curve.num_positive)
             false_positive = curve.predicted_positive - curve.true_positive
             false_rate = np.append(0, false_positive / curve.num_negative)
-            axes.plot(*thin(false_rate, true_rate), label=label, **_LINES[name])
+            axes.plot(*thin(false_rate, true_rate), label=label, **LINES[name])
             cells = threshold_metrics(frames.labels, frames.scores, threshold)["confusion_matrix"]
             _mark(
                 axes,
@@ -96,8 +96,8 @@ def pr_figure(splits: Mapping[str, SplitFrames], threshold: float) -> Figure:
         splits: frames by name, "validation" or "test".
         threshold: the operating point.
     """
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH_INCHES, 3.5), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH_INCHES, 3.5), layout="constrained")
         axes = figure.add_subplot()
         num_curves, lowest = 0, 1.0
         for name, frames in splits.items():
@@ -110,8 +110,8 @@ def pr_figure(splits: Mapping[str, SplitFrames], threshold: float) -> Figure:
             recall, precision = _precision_steps(curve)
             lowest = min(lowest, prevalence, precision.min())
             recall, precision = thin(recall, precision)
-            axes.plot(recall, precision, label=label, drawstyle="steps-pre", **_LINES[name])
-            axes.axhline(prevalence, color=_LINES[name]["color"], linewidth=0.8, linestyle=":")
+            axes.plot(recall, precision, label=label, drawstyle="steps-pre", **LINES[name])
+            axes.axhline(prevalence, color=LINES[name]["color"], linewidth=0.8, linestyle=":")
             point = threshold_metrics(frames.labels, frames.scores, threshold)
             # With no true positive the point has no place on a logarithmic axis.
             if point["precision"] and point["recall"]:
@@ -120,7 +120,7 @@ def pr_figure(splits: Mapping[str, SplitFrames], threshold: float) -> Figure:
         axes.set(xlabel="Recall", xlim=(-0.02, 1.02))
         _scale_precision(axes, lowest)
         if num_curves:
-            axes.plot([], [], color=_GREY, linewidth=0.8, linestyle=":", label="prevalence")
+            axes.plot([], [], color=GREY, linewidth=0.8, linestyle=":", label="prevalence")
         _finish(figure, axes, threshold, num_curves=num_curves)
     return figure
 
@@ -132,9 +132,9 @@ def confusion_figure(matrices: Mapping[str, ConfusionMatrix], threshold: float) 
         matrices: cells by split name.
         threshold: the operating point.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         height = 0.5 + 1.45 * len(matrices)
-        figure = Figure(figsize=(_WIDTH_INCHES, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
         figure.suptitle(f"frames at threshold {threshold:.3g}, share of each row", fontsize=8)
         panels = figure.subplots(len(matrices), 1, squeeze=False)[:, 0]
         for axes, (name, cells) in zip(panels, matrices.items(), strict=True):
@@ -185,7 +185,7 @@ def _is_undrawable(axes: Axes, name: str, curve: ScoreCurve) -> bool:
         return False
     missing = "positive" if curve.num_positive == 0 else "negative"
     label = f"{name}: no curve, none of {curve.num_frames:,} frames is {missing}"
-    axes.plot([], [], label=label, **_LINES[name])
+    axes.plot([], [], label=label, **LINES[name])
     return True
 
 
@@ -194,7 +194,7 @@ def _prevalence(curve: ScoreCurve) -> str:
 
 
 def _mark(axes: Axes, name: str, x: float, y: float) -> None:
-    color = _LINES[name]["color"]
+    color = LINES[name]["color"]
     axes.plot(x, y, "o", color=color, markersize=5, markeredgecolor="white", zorder=5)
 
 
@@ -212,7 +212,7 @@ def _scale_precision(axes: Axes, lowest: float) -> None:
 def _finish(figure: Figure, axes: Axes, threshold: float, *, num_curves: int) -> None:
     axes.tick_params(labelsize=7)
     if num_curves:
-        axes.plot([], [], "o", color=_GREY, markersize=5, label=f"threshold {threshold:.3g}")
+        axes.plot([], [], "o", color=GREY, markersize=5, label=f"threshold {threshold:.3g}")
     else:
         text = "no curve: no split has both\npositive and negative frames"
         place: Any = {"ha": "center", "va": "center", "transform": axes.transAxes}

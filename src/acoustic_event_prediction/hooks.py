@@ -32,6 +32,8 @@ _RESULTS = (
     "confusion_matrix",
     "causality_report",
     "causality_table",
+    "horizon_table",
+    "horizon_figure",
 )
 
 

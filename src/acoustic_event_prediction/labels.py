@@ -9,6 +9,54 @@ import numpy.typing as npt
 from acoustic_event_prediction.errors import LabelError
 from acoustic_event_prediction.frames import frame_at
 
+# Of an int16: 43 minutes ahead.
+MAX_DISTANCE = 32767
+
+
+def onset_distances(onsets: npt.ArrayLike, num_frames: int) -> npt.NDArray[np.int16]:
+    """Return how many frames ahead the next onset is: the labels of all horizons in one array.
+
+    Args:
+        onsets: [E], onset times in seconds, any order.
+        num_frames: T.
+
+    Returns:
+        int16 [T], s - t with s the frame of the first onset after frame t; 0 where there is none,
+        or none within 32767 frames.
+
+    Raises:
+        ValueError: an onset is negative, not finite or past the last frame.
+
+    Source: docs/labeling.md
+
+    >>> onset_distances([0.40], num_frames=7).tolist()
+    [5, 4, 3, 2, 1, 0, 0]
+    """
+    onset_frames = np.sort(frame_at(np.asarray(onsets, dtype=np.float64)))  # [E]
+    if onset_frames.size and not 0 <= onset_frames[0] <= onset_frames[-1] <= num_frames:
+        raise ValueError(
+            f"onsets lie in frames {onset_frames[0]} to {onset_frames[-1]}, "
+            f"the episode has frames 0 to {num_frames - 1}"
+        )
+    frames = np.arange(num_frames)
+    following = np.searchsorted(onset_frames, frames, side="right")  # [T]
+    distances = np.append(onset_frames, 0)[following] - frames
+    distances[(following == onset_frames.size) | (distances > MAX_DISTANCE)] = 0
+    as_int16: npt.NDArray[np.int16] = distances.astype(np.int16)
+    return as_int16
+
+
+def label_within(distances: npt.NDArray[np.int16], shift_frames: int) -> npt.NDArray[np.int8]:
+    """Mark the frames whose next onset lies at most `shift_frames` ahead, int8 [T].
+
+    Args:
+        distances: [T], see `onset_distances`.
+        shift_frames: horizon n in frames, >= 1 (one frame is 80 ms).
+    """
+    if shift_frames < 1:
+        raise ValueError(f"shift_frames counts frames ahead and is at least 1, got {shift_frames}")
+    return ((distances > 0) & (distances <= shift_frames)).astype(np.int8)
+
 
 def label_before_onset(
     onsets: npt.ArrayLike, num_frames: int, shift_frames: int
@@ -34,19 +82,7 @@ def label_before_onset(
     >>> label_before_onset([0.40], num_frames=7, shift_frames=2).tolist()
     [0, 0, 0, 1, 1, 0, 0]
     """
-    if shift_frames < 1:
-        raise ValueError(f"shift_frames counts frames ahead and is at least 1, got {shift_frames}")
-    onset_frames = frame_at(np.asarray(onsets, dtype=np.float64))  # [E]
-    if onset_frames.size and not 0 <= onset_frames.min() <= onset_frames.max() <= num_frames:
-        raise ValueError(
-            f"onsets lie in frames {onset_frames.min()} to {onset_frames.max()}, "
-            f"the episode has frames 0 to {num_frames - 1}"
-        )
-    first = np.maximum(onset_frames - shift_frames, 0)
-    # +1 where a window begins, -1 where it ends: the running sum counts the windows over a frame.
-    steps = np.bincount(first, minlength=num_frames + 1)
-    steps -= np.bincount(onset_frames, minlength=num_frames + 1)
-    return (np.cumsum(steps[:num_frames]) > 0).astype(np.int8)  # [T]
+    return label_within(onset_distances(onsets, num_frames), shift_frames)
 
 
 def require_labeling(summary: Mapping[str, Any], wanted: Mapping[str, Any], by: str) -> None:

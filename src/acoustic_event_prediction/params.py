@@ -11,6 +11,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
+    StrictFloat,
     StrictInt,
     StringConstraints,
     field_validator,
@@ -28,6 +30,32 @@ TextSetting = Literal["words", "words_at_end", "none"]
 def _as_tuple(value: object) -> object:
     # `--params` can't hold a list: one name stands for a list of one.
     return (value,) if isinstance(value, str) else value
+
+
+def _as_numbers(value: object, read: type[int] | type[float], unit: str) -> object:
+    """Return numbers in ascending order, each once; what is none is left to the field's type.
+
+    `--params` can't hold a list: `training.horizons="1 5 25"` and a single number stand for one.
+    """
+    if isinstance(value, str):
+        try:
+            value = [read(number.replace("_", "?")) for number in value.split()]
+        except ValueError:
+            message = f"give numbers of {unit} with blanks in between, as in '1 5 25'"
+            raise ValueError(message) from None
+    if type(value) in {int, float}:
+        value = [value]
+    if isinstance(value, list | tuple) and all(type(number) in {int, float} for number in value):
+        return sorted(set(value))
+    return value
+
+
+def _as_horizons(value: object) -> object:
+    return _as_numbers(value, int, "frames")
+
+
+def _as_rates(value: object) -> object:
+    return _as_numbers(value, float, "false alarms per hour")
 
 
 class StrictModel(BaseModel):
@@ -137,19 +165,33 @@ class LabelingParams(StrictModel):
     shift_frames: ShiftFrames
 
 
-class TrainingParams(StrictModel):
-    """Classifier, loss and optimisation; the defaults in conf/base are the reference's values."""
+Horizons = Annotated[tuple[ShiftFrames, ...], BeforeValidator(_as_horizons), Field(min_length=1)]
 
+
+class TrainingParams(StrictModel):
+    """Classifier, loss and optimisation; the values in conf/base are the reference's."""
+
+    horizons: Horizons | None
+    standardize: bool
     loss_type: Literal["bce", "focal", "adaptive_focal"]
+    positive_weight: Annotated[float, Field(gt=0, le=1e9)] | Literal["auto"]
     focal_alpha: Annotated[float, Field(gt=0, lt=1)]
     focal_gamma: Annotated[float, Field(ge=0)]
+    reduction: Literal["auto", "mean", "sum"]
+    prior_bias: StrictBool | Literal["auto"]
     hidden_dim: Annotated[StrictInt, Field(ge=1)] | None
+    dropout: Annotated[float, Field(ge=0, lt=1)]
     batch_size: Annotated[StrictInt, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate_factor: Annotated[float, Field(gt=0, lt=1)]
+    learning_rate_patience: Annotated[StrictInt, Field(ge=0)]
     weight_decay: Annotated[float, Field(ge=0)]
+    max_gradient_norm: Annotated[float, Field(gt=0)] | None
     epochs: Annotated[StrictInt, Field(ge=1)]
     early_stopping_patience: Annotated[StrictInt, Field(ge=1)]
     seed: Annotated[StrictInt, Field(ge=0, lt=2**63)]
+    shuffle_block_gb: Annotated[float, Field(gt=0)]
+    resident: StrictBool | Literal["auto"]
     resume: bool
     shuffle_labels: bool
 
@@ -171,6 +213,17 @@ class CausalityCheckParams(StrictModel):
     seed: Annotated[StrictInt, Field(ge=0, lt=2**63)]
 
 
+class HorizonSweepParams(StrictModel):
+    """Which horizons are compared, and the false alarms per hour at which recall is measured."""
+
+    horizons: Horizons
+    false_alarms_per_hour: Annotated[
+        tuple[Annotated[StrictFloat, Field(gt=0)], ...],
+        BeforeValidator(_as_rates),
+        Field(min_length=1),
+    ]
+
+
 class ProjectParams(StrictModel):
     """All parameter groups together, as `kedro run` resolves them."""
 
@@ -185,3 +238,4 @@ class ProjectParams(StrictModel):
     training: TrainingParams
     evaluation: EvaluationParams
     causality_check: CausalityCheckParams
+    horizon_sweep: HorizonSweepParams

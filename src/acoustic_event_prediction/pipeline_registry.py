@@ -3,13 +3,13 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-# Examine the results' foundations, make none of them: run by name only.
-_CHECKS = {"causality_check"}
+# They check or compare what the stages make, and are run by name only.
+_BY_NAME_ONLY = {"causality_check", "horizon_sweep"}
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline of `pipelines/`, and the sum of the stages as the default."""
     pipelines = find_pipelines(raise_errors=True)
-    stages = [pipeline for name, pipeline in pipelines.items() if name not in _CHECKS]
+    stages = [pipeline for name, pipeline in pipelines.items() if name not in _BY_NAME_ONLY]
     pipelines["__default__"] = sum(stages, Pipeline([]))
     return pipelines

@@ -1,16 +1,14 @@
 """The training frames in a new order each epoch, in bounded memory, shared out over processes.
 
-Partitions are cut into slices of consecutive rows. An epoch shuffles all slices, joins them to one
-long sequence of rows, cuts that into blocks, and shuffles the rows within each block. Only the rows
-that this rank trains on are copied, each once, from the memory-mapped file to its place in a batch.
-The order depends on seed, epoch, block size and global batch size, not on the number of processes.
+A block's slices are read one after the other, each once, from the memory-mapped files to the rows'
+places in their batches, while the block before is in use. Where all frames lie in the device's
+memory, nothing is read: a batch is then a list of indices.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, pairwise
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -18,14 +16,12 @@ import numpy.typing as npt
 import torch
 
 from acoustic_event_prediction.frame_arrays import Array
+from acoustic_event_prediction.frame_order import Batch, BlockOrder, FrameOrder
 from acoustic_event_prediction.models.ranks import Ranks
 
-# A block of all ranks together; each process holds its share twice: one in use, one being read.
-SHUFFLE_BLOCK_BYTES = 128 * 2**20
-# 256 rows are 20 s of an episode and 2 MB of a 7B model's features: still a sequential read.
-SLICE_ROWS = 256
+Distances = npt.NDArray[np.int16]
 
-Indices = npt.NDArray[np.int64]
+_INTEGERS = {2: torch.int16, 4: torch.int32}
 
 
 class FramePartition(NamedTuple):
@@ -33,57 +29,56 @@ class FramePartition(NamedTuple):
 
     Attributes:
         partition_id: `<split>/<episode>/<user>`.
-        load_features: gives [T, D], float16, bfloat16 or float32, usually memory-mapped.
-        labels: int8 [T, H].
+        load_features: gives [T, D], float16, bfloat16 or float32: an array, usually memory-mapped,
+            or a tensor on the device.
+        distances: frames to the next onset, int16 [T]; 0 for none. A frame is positive at horizon n
+            when its distance is 1 to n.
     """
 
     partition_id: str
-    load_features: Callable[[], Array]
-    labels: npt.NDArray[np.int8]
-
-
-class Batch(NamedTuple):
-    """This rank's rows `start:stop` of its block, and the size of the batch over all ranks."""
-
-    start: int
-    stop: int
-    num_rows: int
+    load_features: Callable[[], Array | torch.Tensor]
+    distances: Distances
 
 
 class Block(NamedTuple):
     """What this rank trains on next; the memory is used again once the next block is asked for.
 
     Attributes:
-        features: [N, D] in the dtype of the partitions, batch after batch.
-        labels: int8 [N, H].
-        partitions: index of each row's partition, [N].
+        features: [N, D] in the dtype of the partitions.
+        distances: int16 [N].
+        order: rows of both, batch after batch, int64; None if that is the order in which they lie.
         batches: at least one; a batch may have no row for this rank.
     """
 
     features: torch.Tensor
-    labels: torch.Tensor
-    partitions: Indices
+    distances: torch.Tensor
+    order: torch.Tensor | None
     batches: list[Batch]
 
+    def to(self, device: torch.device) -> "Block":
+        """Return the same block on a device."""
+        return self._replace(
+            features=self.features.to(device, non_blocking=True),
+            distances=self.distances.to(device, non_blocking=True),
+            order=None if self.order is None else self.order.to(device, non_blocking=True),
+        )
 
-class _Slice(NamedTuple):
-    """Rows `start ...` of a partition, found at rows `first:last` of the epoch's sequence."""
-
-    partition: int
-    start: int
-    first: int
-    last: int
+    def rows(self, start: int, stop: int) -> slice | torch.Tensor:
+        """Return the index of entries `start:stop`, as counted by the batches."""
+        return slice(start, stop) if self.order is None else self.order[start:stop]
 
 
 class ShuffledFrames:
     """Iterates over epochs of the training set.
 
     Args:
-        partitions: all of one D, H and dtype; not empty.
+        partitions: all of one D and dtype; not empty.
         seed: of the order.
         global_batch_size: rows of one step over all ranks.
+        block_bytes: features that are shuffled together, over all ranks; at least one global batch.
         ranks: the processes that share each batch.
-        block_bytes: size of a shuffle block; at least one global batch is taken.
+        resident: all features, partition after partition, on the device, [N, D]; None: read them.
+        is_pinned: keep blocks in memory from which a GPU can copy by itself.
     """
 
     def __init__(
@@ -92,99 +87,78 @@ class ShuffledFrames:
         *,
         seed: int,
         global_batch_size: int,
+        block_bytes: int,
         ranks: Ranks,
-        block_bytes: int = SHUFFLE_BLOCK_BYTES,
+        resident: torch.Tensor | None = None,
+        is_pinned: bool = False,
     ) -> None:
         self._partitions = partitions
-        self._seed = seed
-        self._batch_size = global_batch_size
-        self._rank, self._world_size = ranks.rank, ranks.world_size
-        first = partitions[0].load_features()
-        self._num_features, self._dtype = first.shape[1], first.dtype
-        self.num_rows = sum(len(partition.labels) for partition in partitions)
-        block_rows = block_bytes // (self._num_features * self._dtype.itemsize)
-        # Whole batches, so that none lies in two blocks.
-        self._block_rows = max(1, block_rows // global_batch_size) * global_batch_size
+        lengths = [len(partition.distances) for partition in partitions]
+        first = partitions[0].load_features()[:1]
+        sample = first if isinstance(first, torch.Tensor) else to_tensor(np.array(first))
+        row_bytes = sample.shape[1] * sample.itemsize
+        self._order = FrameOrder(
+            lengths,
+            seed=seed,
+            global_batch_size=global_batch_size,
+            block_rows=block_bytes // row_bytes,
+            ranks=ranks,
+        )
+        self._resident = resident
+        if resident is not None:
+            self._starts = np.cumsum([0, *lengths])
+            distances = np.concatenate([partition.distances for partition in partitions])
+            self._resident_distances = torch.from_numpy(distances).to(resident.device)
+            return
+        # Two: one in use, one being read. Kept over the epochs: new pages cost more than the copy.
+        num_buffers = min(2, self._order.num_blocks)
+        self._buffers = [
+            torch.empty(
+                (self._order.most_rows, sample.shape[1]), dtype=sample.dtype, pin_memory=is_pinned
+            )
+            for _ in range(num_buffers)
+        ]
 
     @property
     def num_steps(self) -> int:
         """Number of batches of an epoch."""
-        return -(-self.num_rows // self._batch_size)
+        return self._order.num_steps
 
     def blocks(self, epoch: int) -> Iterator[Block]:
         """Yield an epoch's blocks; the next one is read while the caller works on the last."""
-        slices = self._shuffle_slices(epoch)
-        starts = range(0, self.num_rows, self._block_rows)
-        num_batches = -(-min(self._block_rows, self.num_rows) // self._batch_size)
-        size = min(self.num_rows, num_batches * -(-self._batch_size // self._world_size))
-        buffers = [np.empty((size, self._num_features), self._dtype) for _ in starts[:2]]
+        orders = self._order.blocks(epoch)
+        if self._resident is not None:
+            yield from (self._index(order, self._resident) for order in orders)
+            return
         with ThreadPoolExecutor(1, thread_name_prefix="frames") as reader:
-            pending = reader.submit(self._read_block, epoch, 0, slices, buffers[0])
-            for index in range(1, len(starts) + 1):
+            pending = reader.submit(self._read, next(orders), self._buffers[0])
+            for index, order in enumerate(orders, start=1):
                 block = pending.result()
-                if index < len(starts):
-                    buffer = buffers[index % 2]
-                    pending = reader.submit(self._read_block, epoch, index, slices, buffer)
+                pending = reader.submit(self._read, order, self._buffers[index % 2])
                 yield block
+            yield pending.result()
 
-    def _shuffle_slices(self, epoch: int) -> list[_Slice]:
-        lengths = [len(partition.labels) for partition in self._partitions]
-        cuts = [
-            (partition, start, min(SLICE_ROWS, length - start))
-            for partition, length in enumerate(lengths)
-            for start in range(0, length, SLICE_ROWS)
-        ]
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(cuts))
-        ends = np.cumsum([cuts[i][2] for i in order]).tolist()
-        return [
-            _Slice(cuts[i][0], cuts[i][1], first, last)
-            for i, (first, last) in zip(order, pairwise([0, *ends]), strict=True)
-        ]
-
-    def _read_block(self, epoch: int, index: int, slices: list[_Slice], buffer: Array) -> Block:
-        begin = index * self._block_rows
-        size = min(self._block_rows, self.num_rows - begin)
-        order = np.random.default_rng([self._seed, epoch, index]).permutation(size) + begin
-        rows, batches = self._share(order)
-        features = buffer[: len(rows)]
-        labels = np.empty((len(rows), self._partitions[0].labels.shape[1]), np.int8)
-        partitions = np.empty(len(rows), np.int64)
-        places = np.argsort(rows)
-        rows = rows[places]
-        touched = slices[
-            bisect_right(slices, begin, key=lambda cut: cut.last) : bisect_left(
-                slices, begin + size, key=lambda cut: cut.first
-            )
-        ]
-        for partition, group in groupby(sorted(touched), key=lambda cut: cut.partition):
+    def _read(self, block: BlockOrder, buffer: torch.Tensor) -> Block:
+        distances = np.empty(len(block.order), np.int16)
+        target = buffer.view(_INTEGERS[buffer.itemsize]).numpy()
+        places = np.empty_like(block.order)  # of the rows, as they are read, in their batches
+        places[block.order] = np.arange(len(places))
+        for partition, cuts in groupby(sorted(block.cuts), key=lambda cut: cut.partition):
             source = self._partitions[partition]
-            array = source.load_features()
-            for cut in group:
-                mine = slice(*np.searchsorted(rows, [cut.first, cut.last]).tolist())
-                wanted = rows[mine] - (cut.first - cut.start)  # rows of the partition
-                features[places[mine]] = array[_as_slice(wanted)]
-                labels[places[mine]] = source.labels[wanted]
-                partitions[places[mine]] = partition
-        return Block(to_tensor(features), torch.from_numpy(labels), partitions, batches)
+            features = _as_integers(source.load_features())
+            for cut in cuts:
+                wanted = places[cut.first : cut.first + cut.stop - cut.start]
+                target[wanted] = features[cut.start : cut.stop]
+                distances[wanted] = source.distances[cut.start : cut.stop]
+        return Block(buffer[: len(places)], torch.from_numpy(distances), None, block.batches)
 
-    def _share(self, order: Indices) -> tuple[Indices, list[Batch]]:
-        """Return this rank's rows of a block, batch after batch, and each batch's place in them."""
-        shares, batches, position = [], [], 0
-        for start in range(0, len(order), self._batch_size):
-            batch = order[start : start + self._batch_size]
-            low = len(batch) * self._rank // self._world_size
-            high = len(batch) * (self._rank + 1) // self._world_size
-            shares.append(batch[low:high])
-            batches.append(Batch(position, position + high - low, len(batch)))
-            position += high - low
-        return np.concatenate(shares), batches
-
-
-def _as_slice(rows: Indices) -> slice | Indices:
-    """Return consecutive rows as a slice, which copies without gathering first."""
-    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
+    def _index(self, block: BlockOrder, features: torch.Tensor) -> Block:
+        rows = np.concatenate(
+            [np.empty(0, np.int64)]
+            + [self._starts[cut.partition] + np.arange(cut.start, cut.stop) for cut in block.cuts]
+        )
+        order = torch.from_numpy(rows[block.order])
+        return Block(features, self._resident_distances, order, block.batches)
 
 
 def to_tensor(array: Array) -> torch.Tensor:
@@ -198,3 +172,8 @@ def to_tensor(array: Array) -> torch.Tensor:
     if array.dtype not in (np.float16, np.float32):
         raise ValueError(f"features must be float16, bfloat16 or float32, not {array.dtype}")
     return torch.from_numpy(array)
+
+
+def _as_integers(array: Any) -> Array:
+    """Return floats of 2 or 4 bytes as integers: NumPy copies bfloat16 one by one."""
+    return np.asarray(array).view(f"i{array.dtype.itemsize}")

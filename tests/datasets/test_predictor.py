@@ -5,30 +5,15 @@ from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
+from tests.made import make_predictor
 
 from acoustic_event_prediction.datasets.predictor import PredictorDataset
-from acoustic_event_prediction.models.classifier import FrameClassifier
-from acoustic_event_prediction.models.predictor import (
-    ClassifierHeader,
-    Predictor,
-    PredictorHeader,
-    TrainingSummary,
-)
+from acoustic_event_prediction.models.predictor import Predictor
 
 
 @pytest.fixture
 def predictor() -> Predictor:
-    header = PredictorHeader(
-        classifier=ClassifierHeader(num_features=4, hidden_dim=None),
-        shift_frames=2,
-        event="Laughter",
-        target="any",
-        corpus=None,
-        loss="focal",
-        features={},
-        training=TrainingSummary(epoch=1, validation_auprc=0.5, prior=0.1, shuffled_labels=False),
-    )
-    return Predictor(FrameClassifier(4), header)
+    return make_predictor(4, (2,))
 
 
 def test_predictor_exists_once_it_is_saved(tmp_path: Path, predictor: Predictor) -> None:

@@ -12,7 +12,6 @@ from acoustic_event_prediction.models.checkpoints import (
     CheckpointHeader,
     common_part,
 )
-from acoustic_event_prediction.models.learner import LearnerState
 
 SETTINGS = {"training.learning_rate": 0.1, "features": "abc"}
 
@@ -22,7 +21,6 @@ def folder(tmp_path: Path) -> CheckpointFolder:
     header = CheckpointHeader(
         settings=SETTINGS,
         history=[],
-        state=LearnerState(optimizer_groups=[{"lr": 0.1}], scheduler={"best": float("-inf")}),
         features_provenance={"checkpoint": "x"},
         prior=(0.1,),
         log_name="today",
@@ -35,7 +33,7 @@ def folder(tmp_path: Path) -> CheckpointFolder:
 def test_checkpoint_comes_back_as_it_was(folder: CheckpointFolder) -> None:
     checkpoint = folder.resume(SETTINGS)
     assert checkpoint is not None
-    assert checkpoint.header.state.scheduler == {"best": float("-inf")}
+    assert checkpoint.header.prior == (0.1,)
     assert checkpoint.tensors["classifier.bias"].tolist() == [1.0]
 
 

@@ -1,6 +1,7 @@
 """Training workers: real processes, checkpoints on disk, and what happens after a kill."""
 
 import contextlib
+import errno
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +13,20 @@ import pytest
 import torch
 from kedro.io import AbstractDataset
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from acoustic_event_prediction.errors import TrainingError, WorkerError
+from acoustic_event_prediction.labels import label_within
+from acoustic_event_prediction.models import checkpoints
 from acoustic_event_prediction.models.checkpoints import Checkpoint, CheckpointFolder
-from acoustic_event_prediction.models.history import best_epoch
-from acoustic_event_prediction.models.learner import classifier_weights
-from acoustic_event_prediction.params import LabelingParams, LauncherParams, TrainingParams
+from acoustic_event_prediction.models.history import EpochRecord, auprcs, best_epoch
+from acoustic_event_prediction.models.learner import classifier_tensors, is_per_horizon
+from acoustic_event_prediction.params import LabelingParams, LauncherParams
 from acoustic_event_prediction.workers.channel import ChannelWriter, Message
 from acoustic_event_prediction.workers.launch import run_workers
 from acoustic_event_prediction.workers.runtime import Runtime
 from acoustic_event_prediction.workers.train_predictor import TrainingJob, main
+from tests.made import training_params
 
 MODULE = "acoustic_event_prediction.workers.train_predictor"
 DATASETS = "acoustic_event_prediction.datasets"
@@ -39,30 +44,24 @@ def make_job(store: Path, run: Path, **training: Any) -> TrainingJob:
             "dataset": f"{DATASETS}.frame_array.FrameArrayDataset",
             "filename_suffix": ".safetensors",
         }
-        for name in ("features", "labels")
+        for name in ("features", "labels", "onset_distances")
     } | {
         name: {"type": f"{DATASETS}.folder.FolderDataset", "path": str(run / name)}
         for name in ("training_checkpoints", "tensorboard")
     }
     settings = {
-        "loss_type": "bce",
-        "focal_alpha": 0.25,
-        "focal_gamma": 2.0,
-        "hidden_dim": None,
+        "standardize": True,
         "batch_size": 128,
         "learning_rate": 0.05,
-        "weight_decay": 0.01,
         "epochs": EPOCHS,
         "early_stopping_patience": EPOCHS,
         "seed": 3,
-        "resume": False,
-        "shuffle_labels": False,
     }
     return TrainingJob(
         catalog=catalog,
         train=[f"train/e{index}/u" for index in range(3)],
         validation=[f"validation/e{index}/u" for index in range(3)],
-        training=TrainingParams.model_validate(settings | training),
+        training=training_params(**settings | training),
         labeling=LabelingParams(event="Laughter", target="any", shift_frames=1),
         timeout_seconds=60,
         device="cpu",
@@ -75,14 +74,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store")
     job = make_job(path, path)
     generator = np.random.default_rng(0)
-    features, labels = {}, {}
+    features, labels, distances = {}, {}, {}
     for index, name in enumerate([*job.train, *job.validation]):
         # 1025 training frames: the last batch has one, so that one of two ranks has none.
         rows = generator.standard_normal((320 + 20 * index + 5 * (index == 2), 8))
         features[name] = rows.astype(np.float16)
         noise = generator.standard_normal(len(rows))
-        labels[name] = (rows[:, 0] + 0.5 * noise > 1.2).astype(np.int8)
-    for name, partitions in (("features", features), ("labels", labels)):
+        loud = rows[:, 0] + 0.5 * noise
+        distances[name] = np.select([loud > 1.2, loud > 0.8], [1, 2], 0).astype(np.int16)
+        labels[name] = label_within(distances[name], 1)
+    entries = {"features": features, "labels": labels, "onset_distances": distances}
+    for name, partitions in entries.items():
         AbstractDataset.from_config(name, dict(job.catalog[name])).save(partitions)
     return path
 
@@ -136,9 +138,13 @@ def one_process(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkp
     return launch(make_job(store, tmp_path_factory.mktemp("one")), 1)
 
 
+def best_of(history: list[EpochRecord], horizon: int = 0) -> int:
+    return best_epoch(auprcs(history, horizon), EPOCHS)
+
+
 def assert_same_weights(left: Checkpoint, right: Checkpoint, tolerance: float) -> None:
-    for name, weight in classifier_weights(left.tensors).items():
-        other = classifier_weights(right.tensors)[name]
+    for name, weight in classifier_tensors(left.tensors).items():
+        other = classifier_tensors(right.tensors)[name]
         torch.testing.assert_close(weight, other, rtol=0, atol=tolerance)
 
 
@@ -157,7 +163,7 @@ def test_two_processes_train_the_model_of_one(
 
 def test_two_processes_stop_early_together(two_processes: CheckpointFolder) -> None:
     history = two_processes.load("last").header.history
-    assert len(history) == best_epoch(history).epoch + 5
+    assert len(history) == best_of(history) + 5
     assert len(history) < EPOCHS
 
 
@@ -169,16 +175,17 @@ def test_validation_is_measured_over_the_partitions_of_all_ranks(
         two_processes.load("last").header.history,
         strict=False,  # two processes have stopped early
     ):
-        assert together.train_loss == pytest.approx(alone.train_loss, rel=1e-5)
-        assert together.validation_loss == pytest.approx(alone.validation_loss, rel=1e-5)
-        assert together.validation_auprc == pytest.approx(alone.validation_auprc, abs=1e-3)
-        assert together.learning_rate == alone.learning_rate
+        (mine,), (other,) = together.horizons, alone.horizons
+        assert mine.train_loss == pytest.approx(other.train_loss, rel=1e-5)
+        assert mine.validation_loss == pytest.approx(other.validation_loss, rel=1e-5)
+        assert mine.validation_auprc == pytest.approx(other.validation_auprc, abs=1e-3)
+        assert mine.learning_rate == other.learning_rate
 
 
 def test_best_is_the_epoch_of_the_largest_auprc(one_process: CheckpointFolder) -> None:
     history = one_process.load("last").header.history
     assert len(history) == EPOCHS
-    assert one_process.load("best").header.history[-1] == best_epoch(history)
+    assert len(one_process.load("best").header.history) == best_of(history)
 
 
 def test_training_goes_on_after_sigkill_as_if_nothing_had_happened(
@@ -206,7 +213,7 @@ def test_training_goes_on_after_sigkill_as_if_nothing_had_happened(
 
 
 def read_scalars(job: TrainingJob) -> dict[str, list[tuple[int, float]]]:
-    (folder,) = job.open_entry("tensorboard").load().iterdir()
+    (folder,) = job.open_entry("tensorboard").load().glob("*/shift_1")
     events = EventAccumulator(str(folder)).Reload()
     return {
         tag: [(event.step, event.value) for event in events.Scalars(tag)]
@@ -225,12 +232,13 @@ def test_resumed_training_continues_the_tensorboard_curves(
     # 1025 frames in batches of 128 are 9 steps per epoch.
     assert [step for step, _ in scalars["train/batch_loss"]] == list(range(1, 28))
     assert [step for step, _ in scalars["train/gradient_norm"]] == list(range(1, 28))
+    records = [record.horizons[0] for record in history]
     for tag, values in {
-        "train/epoch_loss": [record.train_loss for record in history],
-        "train/learning_rate": [record.learning_rate for record in history],
-        "validation/loss": [record.validation_loss for record in history],
-        "validation/auprc": [record.validation_auprc for record in history],
-        "validation/auroc": [record.validation_auroc for record in history],
+        "train/epoch_loss": [record.train_loss for record in records],
+        "train/learning_rate": [record.learning_rate for record in records],
+        "validation/loss": [record.validation_loss for record in records],
+        "validation/auprc": [record.validation_auprc for record in records],
+        "validation/auroc": [record.validation_auroc for record in records],
     }.items():
         assert [step for step, _ in scalars[tag]] == [9, 18, 27]
         assert [value for _, value in scalars[tag]] == pytest.approx(values, rel=1e-6)
@@ -285,7 +293,7 @@ def test_features_of_different_widths_are_refused(
     store: Path, tmp_path: Path, run_here: Callable[[TrainingJob], list[str]]
 ) -> None:
     job = make_job(tmp_path, tmp_path)
-    for name in ("features", "labels"):
+    for name in ("features", "labels", "onset_distances"):
         old = AbstractDataset.from_config(name, dict(make_job(store, store).catalog[name]))
         partitions = {key: load() for key, load in old.load().items()}
         if name == "features":
@@ -293,3 +301,150 @@ def test_features_of_different_widths_are_refused(
         AbstractDataset.from_config(name, dict(job.catalog[name])).save(partitions)
     with pytest.raises(TrainingError, match=r"not all of one width.*'train/e1/u'.*delete them"):
         run_here(job)
+
+
+def make_horizon_job(store: Path, run: Path, **training: Any) -> TrainingJob:
+    """Both horizons in one pass; at 2 frames no gain for four epochs ends sooner than at 1."""
+    settings = {"horizons": "1 2", "epochs": 20, "early_stopping_patience": 4}
+    return make_job(store, run, **settings | training)
+
+
+def test_each_horizon_keeps_the_weights_that_it_would_keep_alone(
+    store: Path, tmp_path: Path, run_here: Callable[[TrainingJob], list[str]]
+) -> None:
+    together = make_horizon_job(store, tmp_path / "both")
+    assert "epoch 1 of 20, horizons 1/2: training loss " in run_here(together)[0]
+    best = classifier_tensors(together.open_checkpoints().load("best").tensors)
+    for index, shift_frames in enumerate((1, 2)):
+        alone = make_horizon_job(store, tmp_path / str(shift_frames), horizons=None)
+        if shift_frames == 2:
+            alone = with_labels_of_two_frames(alone, tmp_path)
+            labeling = alone.labeling.model_copy(update={"shift_frames": 2})
+            alone = alone.model_copy(update={"labeling": labeling})
+        run_here(alone)
+        weights = classifier_tensors(alone.open_checkpoints().load("best").tensors)
+        for name, weight in weights.items():
+            mine = best[name][index : index + 1] if is_per_horizon(name) else best[name]
+            torch.testing.assert_close(mine, weight, rtol=1e-4, atol=1e-5)
+    # The two horizons had their best epochs, and their ends, at different times.
+    history = together.open_checkpoints().load("last").header.history
+    assert len({best_epoch(auprcs(history, index), 4) for index in range(2)}) == 2
+
+
+def with_labels_of_two_frames(job: TrainingJob, path: Path) -> TrainingJob:
+    distances = job.open_entry("onset_distances").load()
+    entry = job.catalog["labels"] | {"path": str(path / "labels")}
+    labels = {name: label_within(load(), 2) for name, load in distances.items()}
+    AbstractDataset.from_config("labels", dict(entry)).save(labels)
+    return job.model_copy(update={"catalog": job.catalog | {"labels": entry}})
+
+
+def test_several_horizons_go_on_after_an_interruption_as_if_nothing_had_happened(
+    store: Path, tmp_path: Path, run_here: Callable[[TrainingJob], list[str]]
+) -> None:
+    whole = make_horizon_job(store, tmp_path / "whole")
+    run_here(whole)
+    part = make_horizon_job(store, tmp_path / "part", epochs=2)
+    run_here(part)
+    run_here(make_horizon_job(store, tmp_path / "part", resume=True))
+    for name in ("last", "best"):
+        one, other = (job.open_checkpoints().load(name) for job in (whole, part))
+        assert_same_weights(one, other, 0)
+
+
+def test_another_patience_is_not_resumed_since_it_may_end_at_another_epoch(
+    store: Path, tmp_path: Path, run_here: Callable[[TrainingJob], list[str]]
+) -> None:
+    run_here(make_horizon_job(store, tmp_path, epochs=1))
+    with pytest.raises(TrainingError, match=r"early_stopping_patience was 4 and is 5"):
+        run_here(make_horizon_job(store, tmp_path, resume=True, early_stopping_patience=5))
+
+
+def test_labels_that_contradict_the_distances_are_refused(
+    store: Path, tmp_path: Path, run_here: Callable[[TrainingJob], list[str]]
+) -> None:
+    job = with_labels_of_two_frames(make_horizon_job(store, tmp_path), tmp_path)
+    with pytest.raises(TrainingError, match=r"'train/e0/u': labels and onset_distances contradict"):
+        run_here(job)
+
+
+def test_tensorboard_has_a_run_per_horizon_with_curves_and_settings(
+    store: Path, tmp_path: Path, run_here: Callable[[TrainingJob], list[str]]
+) -> None:
+    job = make_horizon_job(store, tmp_path, epochs=2)
+    run_here(job)
+    for shift_frames in (1, 2):
+        (folder,) = job.open_entry("tensorboard").load().glob(f"*/shift_{shift_frames}")
+        events = EventAccumulator(str(folder)).Reload()
+        (tag,) = (tag for tag in events.Tags()["tensors"] if "precision_recall" in tag)
+        curves = [tensor_util.make_ndarray(event.tensor_proto) for event in events.Tensors(tag)]
+        assert len(curves) == 2  # one per epoch
+        recall = curves[-1][5]
+        assert recall[0] == 1.0
+        assert (np.diff(recall) <= 0).all()
+        assert events.PluginTagToContent("hparams")
+        history = job.open_checkpoints().load("last").header.history
+        best = max(auprcs(history, shift_frames - 1))
+        assert events.Scalars("best/validation_auprc")[-1].value == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    ("entry", "array", "message"),
+    [
+        ("labels", np.full(320, -1, np.int8), r"labels is no array \[T\] of integers from 0 to 1"),
+        ("labels", np.zeros((320, 2), np.int8), r"int8\[320, 2\].*--pipelines labeling"),
+        ("onset_distances", np.full(320, -3, np.int16), "onset_distances is no array"),
+        ("onset_distances", np.zeros(320, np.float32), "float32"),
+    ],
+)
+def test_damaged_labels_are_refused(
+    store: Path,
+    tmp_path: Path,
+    run_here: Callable[[TrainingJob], list[str]],
+    entry: str,
+    array: np.ndarray,
+    message: str,
+) -> None:
+    job = make_horizon_job(store, tmp_path)
+    partitions = {key: load() for key, load in job.open_entry(entry).load().items()}
+    place = job.catalog[entry] | {"path": str(tmp_path / entry)}
+    AbstractDataset.from_config(entry, dict(place)).save(partitions | {"train/e0/u": array})
+    with pytest.raises(TrainingError, match=message):
+        run_here(job.model_copy(update={"catalog": job.catalog | {entry: place}}))
+
+
+def test_lost_best_weights_come_back_from_the_last_checkpoint(
+    store: Path, tmp_path: Path, run_here: Callable[[TrainingJob], list[str]]
+) -> None:
+    job = make_horizon_job(store, tmp_path, epochs=3)
+    run_here(job)
+    before = job.open_checkpoints().load("best")
+    job.open_checkpoints().file("best").unlink()
+    run_here(make_horizon_job(store, tmp_path, epochs=3, resume=True))
+    assert_same_weights(job.open_checkpoints().load("best"), before, 0)
+
+
+def test_a_checkpoint_without_all_tensors_is_refused(
+    store: Path, tmp_path: Path, run_here: Callable[[TrainingJob], list[str]]
+) -> None:
+    job = make_horizon_job(store, tmp_path, epochs=1)
+    run_here(job)
+    last = job.open_checkpoints().load("last")
+    del last.tensors["classifier.bias"]
+    job.open_checkpoints().save("last", last)
+    with pytest.raises(TrainingError, match=r"damaged.*bias.*training\.resume=false"):
+        run_here(make_horizon_job(store, tmp_path, resume=True))
+
+
+def test_a_full_disk_ends_the_training_with_the_remedy(
+    store: Path,
+    tmp_path: Path,
+    run_here: Callable[[TrainingJob], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "write_tensors", no_room)
+    with pytest.raises(TrainingError, match=r"No space left.*make room.*training\.resume=true"):
+        run_here(make_horizon_job(store, tmp_path))

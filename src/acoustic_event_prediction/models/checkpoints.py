@@ -1,6 +1,8 @@
-"""Checkpoints of a training: the last epoch to go on from, the best one to use.
+"""Checkpoints of a training: the last epoch to go on from, the best weights to use.
 
-Each is one safetensors file: weights and optimiser state as tensors, the rest as JSON.
+Each is one safetensors file: weights and, of the last epoch, the optimiser's state as tensors, the
+rest as JSON. Learning rates and patience follow from the history, random numbers from seed and
+epoch.
 """
 
 import hashlib
@@ -12,9 +14,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from acoustic_event_prediction.atomic import replacing
+from acoustic_event_prediction.comparison import describe_differences
 from acoustic_event_prediction.errors import TrainingError
 from acoustic_event_prediction.models.history import EpochRecord
-from acoustic_event_prediction.models.learner import LearnerState
 from acoustic_event_prediction.models.tensor_file import Tensors, read_tensors, write_tensors
 
 CheckpointName = Literal["last", "best"]
@@ -27,9 +29,8 @@ class CheckpointHeader(BaseModel):
     Attributes:
         settings: everything that decides the result, flat; a training goes on only with the same.
         history: one record per epoch done.
-        state: of the learner.
         features_provenance: what the headers of all used partitions have in common.
-        prior: share of positive training frames.
+        prior: share of positive training frames, one per horizon.
         log_name: folder of the TensorBoard log.
     """
 
@@ -37,7 +38,6 @@ class CheckpointHeader(BaseModel):
 
     settings: dict[str, Any]
     history: list[EpochRecord]
-    state: LearnerState
     features_provenance: dict[str, Any]
     prior: tuple[float, ...]
     log_name: str
@@ -104,23 +104,15 @@ class CheckpointFolder:
         if not self.file("last").is_file():
             return None
         checkpoint = self.load("last")
-        differences = list_differences(checkpoint.header.settings, settings)
+        differences = describe_differences(
+            checkpoint.header.settings, json.loads(json.dumps(settings))
+        )
         if differences:
             raise TrainingError(
                 f"the training in {self._path} can't be resumed, it had other settings or data: "
                 f"{'; '.join(differences)}. Restore them, or train anew with training.resume=false"
             )
         return checkpoint
-
-
-def list_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return a phrase for each setting that is not the same."""
-    now = json.loads(json.dumps(now))
-    return [
-        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name)
-    ]
 
 
 def digest(parts: Mapping[str, str]) -> str:
@@ -134,6 +126,8 @@ def common_part(mappings: list[dict[str, Any]]) -> dict[str, Any]:
 
     >>> common_part([{"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 2, "d": 4}}])
     {'a': 1, 'b': {'c': 2}}
+    >>> common_part([{"b": {"d": 3}}, {"b": {"d": 4}}])
+    {}
     """
     if not mappings:
         return {}
@@ -144,7 +138,6 @@ def common_part(mappings: list[dict[str, Any]]) -> dict[str, Any]:
         if all(other == value for other in values):
             common[key] = value
         elif isinstance(value, dict) and all(isinstance(other, dict) for other in values):
-            common[key] = common_part(
-                [value, *(other for other in values if isinstance(other, dict))]
-            )
+            shared = common_part([value, *(other for other in values if isinstance(other, dict))])
+            common |= {key: shared} if shared else {}
     return common

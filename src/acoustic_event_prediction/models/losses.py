@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-LossType = Literal["bce", "focal", "adaptive_focal"]
+from acoustic_event_prediction.params import TrainingParams
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,23 @@ class ClassCounts:
         return torch.tensor([math.log(prior / (1 - prior)) for prior in self.prior])
 
 
+class LossAndSlope(NamedTuple):
+    """What B frames lose, and how that changes with their logits.
+
+    Attributes:
+        losses: summed over the frames, [H].
+        slope: derivative of each frame's loss with respect to its logit, [B, H].
+    """
+
+    losses: torch.Tensor
+    slope: torch.Tensor
+
+
 class FrameLoss(nn.Module):
     """Sum of the losses of frames, and how a batch's sum becomes what the optimiser minimises.
 
     With q the probability given to the frame's true class, a frame loses
-    `weight * (1 - q)**gamma * -log(q)`. The horizons' losses are added, so that each horizon has
-    the gradient that it would have alone.
+    `weight * (1 - q)**gamma * -log(q)`. Each horizon has a loss of its own.
 
     Args:
         positive_weight: weight of a positive frame, [H].
@@ -64,40 +75,47 @@ class FrameLoss(nn.Module):
         self.gamma = gamma
         self.is_mean = is_mean
 
-    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the summed loss of logits [B, H] for labels [B, H] (0 or 1), a scalar."""
-        is_positive = labels > 0
-        true_class_logits = torch.where(is_positive, logits, -logits)  # [B, H]
-        losses = nn.functional.softplus(-true_class_logits)
-        if self.gamma:
-            # (1 - q)**gamma by its logarithm: a power of 0 has no finite gradient if gamma < 1.
-            log_wrong = nn.functional.logsigmoid(-true_class_logits)
-            losses = losses * torch.exp(self.gamma * log_wrong)
-        weights = torch.where(is_positive, self.positive_weight, self.negative_weight)  # [B, H]
-        return (weights * losses).sum()
+    def forward(self, logits: torch.Tensor, is_positive: torch.Tensor) -> LossAndSlope:
+        """Return the losses of logits [B, H] for the classes [B, H], bool."""
+        sign = torch.where(is_positive, 1.0, -1.0)  # [B, H]
+        weight = torch.where(is_positive, self.positive_weight, self.negative_weight)
+        true_class_logits = logits * sign
+        surprise = nn.functional.softplus(-true_class_logits)  # -log(q)
+        wrong = torch.sigmoid(-true_class_logits)  # 1 - q
+        if not self.gamma:
+            return LossAndSlope((weight * surprise).sum(dim=0), -weight * sign * wrong)
+        weight = weight * wrong**self.gamma
+        slope = -weight * sign * (self.gamma * (1 - wrong) * surprise + wrong)
+        return LossAndSlope((weight * surprise).sum(dim=0), slope)
 
     def divisor(self, num_rows: int) -> int:
         """Return by what the summed loss of a batch of `num_rows` frames is divided."""
         return num_rows if self.is_mean else 1
 
 
-def make_loss(
-    loss_type: LossType, counts: ClassCounts, *, focal_alpha: float, focal_gamma: float
-) -> FrameLoss:
+def make_loss(params: TrainingParams, counts: ClassCounts) -> FrameLoss:
     """Return the loss of the setting `training.loss_type`.
 
-    `bce` weighs positives with negatives / positives of the training set and takes the mean.
+    `bce` weighs positives with negatives / positives of the training set, or with
+    `positive_weight`, and takes the mean.
     `focal` weighs positives with alpha, negatives with 1 - alpha and takes the sum.
     `adaptive_focal` does so with alpha = the training set's share of negatives, and takes the mean.
+    `reduction` takes the mean or the sum for all of them.
 
     Args:
-        loss_type: bce, focal or adaptive_focal.
+        params: settings.
         counts: of the whole training set; both classes present.
-        focal_alpha: weight of positives, used by `focal`.
-        focal_gamma: used by `focal` and `adaptive_focal`.
     """
+    is_mean = (
+        (params.loss_type != "focal")
+        if params.reduction == "auto"
+        else (params.reduction == "mean")
+    )
     ratio = counts.positive_weight  # [H]
-    if loss_type == "bce":
-        return FrameLoss(ratio, torch.ones_like(ratio), gamma=0.0, is_mean=True)
-    alpha = torch.full_like(ratio, focal_alpha) if loss_type == "focal" else ratio / (1 + ratio)
-    return FrameLoss(alpha, 1 - alpha, gamma=focal_gamma, is_mean=loss_type == "adaptive_focal")
+    if params.loss_type == "bce":
+        if params.positive_weight != "auto":
+            ratio = torch.full_like(ratio, params.positive_weight)
+        return FrameLoss(ratio, torch.ones_like(ratio), gamma=0.0, is_mean=is_mean)
+    is_focal = params.loss_type == "focal"
+    alpha = torch.full_like(ratio, params.focal_alpha) if is_focal else ratio / (1 + ratio)
+    return FrameLoss(alpha, 1 - alpha, gamma=params.focal_gamma, is_mean=is_mean)

@@ -1,5 +1,6 @@
 """A trained classifier together with what one must know to use it, in one file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -7,12 +8,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from acoustic_event_prediction.comparison import describe_differences
 from acoustic_event_prediction.errors import ProjectError, TrainingError
 from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.models.classifier import FrameClassifier
-from acoustic_event_prediction.models.losses import LossType
 from acoustic_event_prediction.models.scoring import compute_logits, to_scores
 from acoustic_event_prediction.models.tensor_file import read_tensors, write_tensors
 
@@ -28,19 +29,27 @@ class _Header(BaseModel):
 
 
 class ClassifierHeader(_Header):
-    """Shape of the classifier: D, and the hidden layer's width or None."""
+    """Shape of the classifier: D, H, and the hidden layer's width or None."""
 
     num_features: int = Field(ge=1)
+    num_horizons: int = Field(ge=1)
     hidden_dim: int | None = Field(ge=1)
 
 
-class TrainingSummary(_Header):
-    """The epoch that the weights come from, and the share of positive training frames."""
+class HorizonSummary(_Header):
+    """One output: its horizon, the epoch that its weights come from, what that epoch gave.
 
-    epoch: int
+    Attributes:
+        shift_frames: a score is for an onset within so many frames of 80 ms.
+        epoch: counted from 1.
+        validation_auprc: after that epoch.
+        prior: share of positive training frames.
+    """
+
+    shift_frames: int = Field(ge=1)
+    epoch: int = Field(ge=1)
     validation_auprc: float
     prior: float
-    shuffled_labels: bool
 
 
 class PredictorHeader(_Header):
@@ -50,27 +59,52 @@ class PredictorHeader(_Header):
         format_version: of the file.
         package_version: of the package that trained it.
         classifier: shape of the network.
-        shift_frames: horizon; a score is for an onset within so many frames of 80 ms.
+        is_standardized: whether the network takes features by the training set's mean and scale.
+        shift_frames: the main horizon, in frames of 80 ms.
+        horizons: all horizons, in the order of the outputs.
         event: label of the predicted event.
         target: whose events: of any speaker, or of the user.
-        threshold: score from which a frame is predicted positive; None until it is chosen.
-        corpus: name of the training corpus, if known.
-        loss: `training.loss_type`.
-        features: what all training partitions say about how their features were made.
-        training: how the weights were chosen.
+        threshold: score at the main horizon from which a frame is predicted positive; None until
+            the evaluation has chosen it.
+        threshold_metric: what it is best for on validation; None if it was fixed or is not known.
+        corpus: name of the training corpus.
+        training: all settings of the training; `frames_per_step` is over all processes.
+        streams: settings by which users and streams were chosen.
+        features: what all training partitions say about how their features were made: checkpoint,
+            streams, text, order, masks.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     package_version: str = Field(default_factory=lambda: version("acoustic-event-prediction"))
     classifier: ClassifierHeader
+    is_standardized: bool
     shift_frames: int = Field(ge=1)
+    horizons: tuple[HorizonSummary, ...]
     event: str
     target: Literal["any", "user"]
     threshold: float | None = Field(default=None, ge=0, le=1)
-    corpus: str | None
-    loss: LossType
+    threshold_metric: str | None = None
+    corpus: str
+    training: dict[str, Any]
+    streams: dict[str, Any]
     features: dict[str, Any]
-    training: TrainingSummary
+
+    @model_validator(mode="after")
+    def _has_main_horizon(self) -> Self:
+        if self.shift_frames not in self.horizon_frames:
+            raise ValueError(
+                f"shift_frames={self.shift_frames} is none of the horizons {self.horizon_frames}"
+            )
+        if len(self.horizons) != self.classifier.num_horizons:
+            raise ValueError(
+                f"{len(self.horizons)} horizons, {self.classifier.num_horizons} outputs"
+            )
+        return self
+
+    @property
+    def horizon_frames(self) -> tuple[int, ...]:
+        """Horizon of each output, in frames."""
+        return tuple(summary.shift_frames for summary in self.horizons)
 
 
 @dataclass(frozen=True)
@@ -78,7 +112,7 @@ class Predictor:
     """A classifier and its header.
 
     Attributes:
-        classifier: one horizon; on any device.
+        classifier: on any device.
         header: see `PredictorHeader`.
     """
 
@@ -86,7 +120,19 @@ class Predictor:
     header: PredictorHeader
 
     def scores(self, features: Array) -> npt.NDArray[np.float32]:
-        """Return the probability of a positive label for each frame, float32 [T].
+        """Return the probability of a positive label at the main horizon, float32 [T].
+
+        Args:
+            features: see `horizon_scores`.
+
+        Raises:
+            PredictorError: see `horizon_scores`.
+        """
+        main = self.header.horizon_frames.index(self.header.shift_frames)
+        return self.horizon_scores(features)[:, main]
+
+    def horizon_scores(self, features: Array) -> npt.NDArray[np.float32]:
+        """Return the probability of a positive label at each horizon, float32 [T, H].
 
         Args:
             features: [T, D], float16, bfloat16 or float32; a memory map is read block by block.
@@ -102,13 +148,31 @@ class Predictor:
                 f"trained with: {self.header.features}"
             )
         try:
-            return to_scores(compute_logits(self.classifier, features)[:, 0])
+            return to_scores(compute_logits(self.classifier, features))
         except (TrainingError, ValueError) as error:
             raise PredictorError(str(error)) from error
 
-    def with_threshold(self, threshold: float) -> Self:
-        """Return the same predictor with its operating point, 0 to 1."""
-        header = PredictorHeader.model_validate(self.header.model_dump() | {"threshold": threshold})
+    def require_features(self, summary: Mapping[str, Any]) -> None:
+        """Check that features were made as those that the predictor was trained on.
+
+        Args:
+            summary: what the features have in common, by the names of `header.features`.
+
+        Raises:
+            PredictorError: they were not; the message shows every difference.
+        """
+        trained_on = {name: self.header.features.get(name) for name in summary}
+        changed = describe_differences(trained_on, summary)
+        if changed:
+            raise PredictorError(
+                f"the predictor was trained on other features: {'; '.join(changed)}; extract the "
+                "features as they were, or train anew with `kedro run --pipelines training`"
+            )
+
+    def with_threshold(self, threshold: float, metric: str | None) -> Self:
+        """Return the same predictor with its threshold, 0 to 1, and what that is best for."""
+        update = {"threshold": threshold, "threshold_metric": metric}
+        header = PredictorHeader.model_validate(self.header.model_dump() | update)
         return type(self)(self.classifier, header)
 
     def save(self, path: Path) -> None:

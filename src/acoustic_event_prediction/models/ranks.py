@@ -67,6 +67,8 @@ class Ranks:
     def replicate(self, module: nn.Module) -> nn.Module:
         """Return `module` such that backward leaves the mean of the ranks' gradients on each.
 
-        All ranks start from rank 0's weights.
+        All ranks start from rank 0's weights and buffers; buffers are constants.
         """
-        return module if self.world_size == 1 else DistributedDataParallel(module)
+        if self.world_size == 1:
+            return module
+        return DistributedDataParallel(module, broadcast_buffers=False)

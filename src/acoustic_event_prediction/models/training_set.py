@@ -4,18 +4,26 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from acoustic_event_prediction.errors import TrainingError
-from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.models.losses import ClassCounts
-from acoustic_event_prediction.shuffled_frames import FramePartition
+from acoustic_event_prediction.shuffled_frames import Distances, FramePartition
 
 
 class TrainingSet(NamedTuple):
-    """Partitions of the two splits."""
+    """Partitions of the two splits, and the horizons at which they are labeled.
+
+    Attributes:
+        train: partitions to learn from.
+        validation: partitions that choose the epoch.
+        horizons: numbers of frames, ascending, [H].
+    """
 
     train: Sequence[FramePartition]
     validation: Sequence[FramePartition]
+    horizons: tuple[int, ...]
 
     @property
     def num_features(self) -> int:
@@ -32,34 +40,52 @@ class TrainingSet(NamedTuple):
             seed: of the order.
         """
         generator = np.random.default_rng(seed)
-        return TrainingSet(*(_shuffle_labels(split, generator) for split in self))
+        return self._replace(
+            train=_shuffle_labels(self.train, generator),
+            validation=_shuffle_labels(self.validation, generator),
+        )
 
 
 def _shuffle_labels(
     partitions: Sequence[FramePartition], generator: np.random.Generator
 ) -> list[FramePartition]:
-    shuffled = generator.permutation(np.concatenate([part.labels for part in partitions]))
-    ends = np.cumsum([len(part.labels) for part in partitions])
+    shuffled = generator.permutation(np.concatenate([part.distances for part in partitions]))
+    ends = np.cumsum([len(part.distances) for part in partitions])
     return [
-        part._replace(labels=labels)
-        for part, labels in zip(partitions, np.split(shuffled, ends[:-1]), strict=True)
+        part._replace(distances=distances)
+        for part, distances in zip(partitions, np.split(shuffled, ends[:-1]), strict=True)
     ]
 
 
-def count_classes(labels: Iterable[Array]) -> ClassCounts:
+def is_positive_within(distances: torch.Tensor, horizons: torch.Tensor) -> torch.Tensor:
+    """Return whether each frame is positive at each horizon, bool [N, H].
+
+    Args:
+        distances: frames to the next onset, int16 [N]; 0 for none.
+        horizons: int16 [H].
+    """
+    ahead = distances[:, None]
+    return (ahead > 0) & (ahead <= horizons)
+
+
+def count_classes(distances: Iterable[Distances], horizons: Sequence[int]) -> ClassCounts:
     """Count frames and, at each horizon, positive frames.
 
     Args:
-        labels: of each partition, [T] or [T, H], 0 or 1.
+        distances: of each partition, [T].
+        horizons: numbers of frames, [H].
     """
-    num_frames, num_positive = 0, np.zeros(1, np.int64)
-    for part in labels:
+    num_frames, num_positive = 0, np.zeros(len(horizons), np.int64)
+    for part in distances:
+        ahead: npt.NDArray[np.int64] = np.bincount(part, minlength=max(horizons) + 1)
         num_frames += len(part)
-        num_positive = num_positive + part.sum(axis=0, dtype=np.int64)  # [H]
+        num_positive += np.cumsum(ahead[1:])[np.asarray(horizons) - 1]
     return ClassCounts(num_frames, tuple(num_positive.tolist()))
 
 
-def require_both_classes(train: ClassCounts, validation: ClassCounts) -> None:
+def require_both_classes(
+    train: ClassCounts, validation: ClassCounts, horizons: Sequence[int]
+) -> None:
     """Check that both splits have positive and negative frames at every horizon.
 
     Raises:
@@ -67,7 +93,7 @@ def require_both_classes(train: ClassCounts, validation: ClassCounts) -> None:
     """
     counts = (
         f"training has {_describe(train)}, validation has {_describe(validation)} "
-        "(positive of all frames)"
+        f"(positive of all frames{_at(horizons)})"
     )
     if not train.num_frames or not validation.num_frames:
         missing = "validation" if train.num_frames else "training"
@@ -92,3 +118,9 @@ def require_both_classes(train: ClassCounts, validation: ClassCounts) -> None:
 def _describe(counts: ClassCounts) -> str:
     positive = "/".join(str(number) for number in counts.num_positive)
     return f"{positive} of {counts.num_frames}"
+
+
+def _at(horizons: Sequence[int]) -> str:
+    if len(horizons) == 1:
+        return ""
+    return f", at horizons of {'/'.join(str(horizon) for horizon in horizons)} frames"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from acoustic_event_prediction.comparison import describe_differences
 from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
 
@@ -88,26 +89,11 @@ def setting_differences(
     wanted = common_provenance({}, settings, streams)
     if settings.precision == "auto":
         del wanted["feature_extraction"]["precision"]
-    return [
-        f"{group}.{name} was {summary[group].get(name)!r} and is {value!r}"
+    stored = {
+        group: {name: summary[group].get(name) for name in wanted[group]}
         for group in ("feature_extraction", "streams")
-        for name, value in wanted[group].items()
-        if summary[group].get(name) != value
-    ]
-
-
-def differences(
-    stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
-) -> list[str]:
-    """Return the dotted names of what differs between two provenances, sorted."""
-    found: list[str] = []
-    for name in sorted({*stored, *wanted}):
-        old, new = stored.get(name), wanted.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += differences(old, new, f"{prefix}{name}.")
-        elif old != new:
-            found.append(f"{prefix}{name}")
-    return found
+    }
+    return describe_differences(stored, {group: wanted[group] for group in stored})
 
 
 def _digest(table: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from acoustic_event_prediction.comparison import differences
 from acoustic_event_prediction.corpus.content import is_unchanged
 from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.errors import AudioError, CorpusError, ProjectError, WorkerError
@@ -26,7 +27,6 @@ from acoustic_event_prediction.speech_lm.extraction import extract_batch
 from acoustic_event_prediction.speech_lm.features import BlockPlan
 from acoustic_event_prediction.speech_lm.provenance import (
     LAUGHTER,
-    differences,
     feature_provenance,
 )
 from acoustic_event_prediction.speech_lm.sources import EpisodeAudio

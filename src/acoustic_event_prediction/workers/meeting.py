@@ -82,6 +82,6 @@ def wait_for_all_ranks(directory: Path, world_size: int, timeout_seconds: float)
             raise WorkerError(
                 f"rank {', '.join(map(str, sorted(waiting)))} reported nothing for "
                 f"launcher.timeout_seconds={timeout_seconds:g} and is given up; has its node "
-                "ended? Finished partitions are kept: run again"
+                "ended? What is finished is kept: run again"
             )
         time.sleep(_POLL_SECONDS if waiting else 0)

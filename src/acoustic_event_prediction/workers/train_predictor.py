@@ -4,38 +4,42 @@ import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from acoustic_event_prediction.errors import TrainingError
+from acoustic_event_prediction.frame_arrays import Array, map_frame_array
+from acoustic_event_prediction.labels import MAX_DISTANCE, label_within
 from acoustic_event_prediction.models.checkpoints import (
-    Checkpoint,
     CheckpointFolder,
     CheckpointHeader,
     common_part,
     digest,
 )
-from acoustic_event_prediction.models.history import best_epoch
 from acoustic_event_prediction.models.ranks import Ranks
-from acoustic_event_prediction.models.trainer import StepCurves, Trainer
-from acoustic_event_prediction.models.training_log import TrainingLog
+from acoustic_event_prediction.models.recorder import TrainingRecorder
+from acoustic_event_prediction.models.trainer import Trainer
 from acoustic_event_prediction.models.training_set import TrainingSet
 from acoustic_event_prediction.params import LabelingParams, TrainingParams
-from acoustic_event_prediction.shuffled_frames import FramePartition
+from acoustic_event_prediction.shuffled_frames import Distances, FramePartition
 from acoustic_event_prediction.workers.channel import ChannelWriter
 from acoustic_event_prediction.workers.runtime import Job, Runtime, run_worker
 
+FRAMES_PER_STEP = "frames per step, batch_size x processes"
 _HEARTBEAT_SECONDS = 5.0
-# They decide when a training ends, not what an epoch does: a resumed training may have others.
-_FREE_SETTINGS = {"resume", "epochs", "early_stopping_patience", "batch_size"}
+# Numbers in a batch. Below, threads wait for each other; on a busy machine, eight times as long.
+_WORTH_THREADS = 2**20
+# They don't change what an epoch does: a resumed training may have others.
+_FREE_SETTINGS = {"resume", "epochs", "batch_size", "resident"}
 
 
 class TrainingJob(Job):
     """What the training workers are told.
 
-    Catalog entries: features, labels, training_checkpoints, tensorboard.
+    Catalog entries: features, labels, onset_distances, training_checkpoints, tensorboard.
 
     Attributes:
         train: ids of the partitions to train on.
@@ -53,9 +57,50 @@ class TrainingJob(Job):
     timeout_seconds: float
     device: str
 
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """All horizons, ascending: that of the labels is always one of them."""
+        return tuple(sorted({*(self.training.horizons or ()), self.labeling.shift_frames}))
+
+    def read_distances(
+        self,
+        partition_id: str,
+        load_labels: Callable[[], Array],
+        load_distances: Callable[[], Array],
+    ) -> Distances:
+        """Return the frames to the next onset, int16 [T]; 0 where none is near enough to matter.
+
+        For one horizon its labels tell all: a positive frame is within it.
+
+        Raises:
+            TrainingError: they are damaged, or contradict each other.
+        """
+        shift_frames = self.labeling.shift_frames
+        labels = np.array(load_labels())  # [T]
+        _require_counts("labels", partition_id, labels, largest=1)
+        if self.horizons == (shift_frames,):
+            return labels.astype(np.int16) * np.int16(shift_frames)
+        distances = np.array(load_distances())  # [T]
+        _require_counts("onset_distances", partition_id, distances, largest=MAX_DISTANCE)
+        if not np.array_equal(label_within(distances, shift_frames), labels):
+            raise TrainingError(
+                f"partition {partition_id!r}: labels and onset_distances contradict each other at "
+                f"shift_frames={shift_frames}; run `kedro run --pipelines labeling`"
+            )
+        return distances
+
     def open_checkpoints(self) -> CheckpointFolder:
         """Return the folder of this training's checkpoints."""
         return CheckpointFolder(self.open_entry("training_checkpoints").load())
+
+
+def _require_counts(name: str, partition_id: str, array: Array, *, largest: int) -> None:
+    is_whole = array.ndim == 1 and np.issubdtype(array.dtype, np.integer)
+    if not is_whole or (array.size and not 0 <= array.min() <= array.max() <= largest):
+        raise TrainingError(
+            f"partition {partition_id!r} of {name} is no array [T] of integers from 0 to {largest} "
+            f"(it is {array.dtype}{list(array.shape)}); run `kedro run --pipelines labeling`"
+        )
 
 
 class Inputs(NamedTuple):
@@ -74,9 +119,6 @@ class Inputs(NamedTuple):
 
 def main(job: TrainingJob, runtime: Runtime, channel: ChannelWriter) -> None:
     """Train on all ranks together; rank 0 keeps checkpoints and log for all."""
-    if runtime.device.type == "cpu":
-        # One core stays free for the thread that reads ahead; competing with it costs far more.
-        torch.set_num_threads(max(1, torch.get_num_threads() - 1))
     with runtime.process_group(job.timeout_seconds):
         ranks = Ranks.current()
         inputs = open_inputs(job)
@@ -84,31 +126,30 @@ def main(job: TrainingJob, runtime: Runtime, channel: ChannelWriter) -> None:
             *(inputs.training_set, job.training, ranks, runtime.device),
             on_progress=_heartbeat(channel),
         )
+        if runtime.device.type == "cpu":
+            torch.set_num_threads(_num_threads(trainer, job.training.batch_size))
         settings = _settings(job, inputs, ranks)
         checkpoints = job.open_checkpoints()
         last = checkpoints.resume(settings) if job.training.resume else None
         if last is not None:
-            trainer.learner.restore(last.header.state, last.tensors)
+            trainer.learner.restore(last.tensors)
             trainer.history = list(last.header.history)
         header = CheckpointHeader(
             settings=settings,
             history=trainer.history,
-            state=trainer.learner.state()[0],
             features_provenance=inputs.features_provenance,
             prior=trainer.counts.prior,
             log_name=_log_name() if last is None else last.header.log_name,
         )
-        recorder = (
-            _Recorder(job, header, channel, num_steps=trainer.num_steps)
-            if runtime.is_main
-            else None
-        )
-        if recorder is not None:
-            recorder.start(trainer, is_resumed=last is not None)
+        recorder = None
+        if runtime.is_main:
+            log = job.open_entry("tensorboard").load() / header.log_name
+            recorder = TrainingRecorder(trainer, header, checkpoints, log, channel.send)
+            recorder.start(is_resumed=last is not None, is_asked_to_resume=job.training.resume)
         while not trainer.is_finished:
             curves = trainer.run_epoch()
             if recorder is not None:
-                recorder.add_epoch(trainer, curves)
+                recorder.add_epoch(curves)
         if recorder is not None:
             recorder.close()
 
@@ -117,16 +158,21 @@ def open_inputs(job: TrainingJob) -> Inputs:
     """Open features, memory-mapped, and read labels.
 
     Raises:
-        TrainingError: the features are not all of one width and dtype.
+        TrainingError: the features are not all of one width and dtype of floats, or labels are
+            damaged.
     """
     features, labels = job.open_entry("features"), job.open_entry("labels")
+    onset_distances = job.open_entry("onset_distances")
     headers, partitions, fingerprints = {}, {}, {}
     for name in [*job.train, *job.validation]:
         header = features.partition(name).header()
-        array = np.array(labels.partition(name).load())  # [T]
+        distances = job.read_distances(
+            name, labels.partition(name).load, onset_distances.partition(name).load
+        )
         headers[name] = header
-        partitions[name] = FramePartition(name, features.partition(name).load, array[:, None])
-        fingerprints[name] = (header.fingerprint, hashlib.sha256(array.tobytes()).hexdigest())
+        load = partial(map_frame_array, features.partition_path(name), header)
+        partitions[name] = FramePartition(name, load, distances)
+        fingerprints[name] = (header.fingerprint, hashlib.sha256(distances.tobytes()).hexdigest())
     kinds = {(header.shape[1:], str(header.dtype)): name for name, header in headers.items()}
     if len(kinds) > 1:
         examples = "; ".join(f"{name!r}: {kind[0]} {kind[1]}" for kind, name in kinds.items())
@@ -134,8 +180,16 @@ def open_inputs(job: TrainingJob) -> Inputs:
             f"the features are not all of one width and dtype ({examples}); delete them and run "
             "`kedro run --pipelines feature_extraction`"
         )
+    for (shape, dtype), name in kinds.items():
+        if len(shape) != 1 or dtype not in {"float16", "bfloat16", "float32"}:
+            raise TrainingError(
+                f"the features of {name!r} are no floats [T, D] but {dtype} [T, {shape}]; delete "
+                "them and run `kedro run --pipelines feature_extraction`"
+            )
     training_set = TrainingSet(
-        [partitions[n] for n in job.train], [partitions[n] for n in job.validation]
+        [partitions[name] for name in job.train],
+        [partitions[name] for name in job.validation],
+        job.horizons,
     )
     if job.training.shuffle_labels:
         training_set = training_set.with_shuffled_labels(job.training.seed)
@@ -152,14 +206,23 @@ def open_inputs(job: TrainingJob) -> Inputs:
 
 
 def _settings(job: TrainingJob, inputs: Inputs, ranks: Ranks) -> dict[str, Any]:
-    """Return, flat, all that decides the outcome of an epoch."""
-    training = job.training.model_dump(exclude=_FREE_SETTINGS)
+    """Return, flat, all that decides the outcome of an epoch, and which epoch is the best."""
+    training = job.training.model_dump(exclude={*_FREE_SETTINGS, "horizons"})
     return {
+        "horizons": list(job.horizons),
         **{f"training.{name}": value for name, value in training.items()},
         **{f"labeling.{name}": value for name, value in job.labeling.model_dump().items()},
-        "frames per step, batch_size x processes": job.training.batch_size * ranks.world_size,
+        FRAMES_PER_STEP: job.training.batch_size * ranks.world_size,
         **inputs.fingerprints,
     }
+
+
+def _num_threads(trainer: Trainer, batch_size: int) -> int:
+    """Return how many threads of PyTorch a CPU's steps are worth."""
+    if batch_size * trainer.learner.classifier.num_features < _WORTH_THREADS:
+        return 1
+    # One core stays free for the thread that reads ahead; competing with it costs far more.
+    return max(1, torch.get_num_threads() - (not trainer.is_resident))
 
 
 def _log_name() -> str:
@@ -178,67 +241,6 @@ def _heartbeat(channel: ChannelWriter) -> Callable[[], None]:
             channel.send("progress", amount=0)
 
     return beat
-
-
-class _Recorder:
-    """What rank 0 writes: checkpoints, TensorBoard log, messages."""
-
-    def __init__(
-        self,
-        job: TrainingJob,
-        header: CheckpointHeader,
-        channel: ChannelWriter,
-        *,
-        num_steps: int,
-    ) -> None:
-        self._header, self._channel = header, channel
-        self._checkpoints = job.open_checkpoints()
-        self._log = TrainingLog(
-            job.open_entry("tensorboard").load() / header.log_name,
-            first_step=len(header.history) * num_steps,
-        )
-        self._epochs = job.training.epochs
-        self._is_asked_to_resume = job.training.resume
-
-    def start(self, trainer: Trainer, *, is_resumed: bool) -> None:
-        """Say how the training begins; a new one forgets the old one's checkpoints."""
-        num_done = len(trainer.history)
-        if is_resumed:
-            self._channel.send("progress", amount=num_done)
-            self._say(
-                f"the training was finished after epoch {num_done}: nothing to do"
-                if trainer.is_finished
-                else f"resuming after epoch {num_done}"
-            )
-        else:
-            self._checkpoints.clear()
-            if self._is_asked_to_resume:
-                self._say("training.resume is true, but there is no checkpoint: training anew")
-            self._log.add_prevalence(trainer.counts.prior[0], trainer.validation_counts.prior[0])
-
-    def add_epoch(self, trainer: Trainer, curves: StepCurves) -> None:
-        """Keep what the last epoch has given."""
-        record = trainer.history[-1]
-        self._log.add_epoch(record, curves)
-        state, tensors = trainer.learner.state()
-        update = {"history": trainer.history, "state": state}
-        checkpoint = Checkpoint(self._header.model_copy(update=update), tensors)
-        if best_epoch(trainer.history) is record:
-            self._checkpoints.save("best", checkpoint)
-        self._checkpoints.save("last", checkpoint)
-        self._channel.send("progress", amount=1, **record.model_dump())
-        self._say(
-            f"epoch {record.epoch} of {self._epochs}: training loss {record.train_loss:.4g}, "
-            f"validation loss {record.validation_loss:.4g}, AUPRC {record.validation_auprc:.4f}, "
-            f"AUROC {record.validation_auroc:.4f}, {record.seconds:.1f} s"
-        )
-
-    def close(self) -> None:
-        """Close the log."""
-        self._log.close()
-
-    def _say(self, text: str) -> None:
-        self._channel.send("log", text=text)
 
 
 if __name__ == "__main__":

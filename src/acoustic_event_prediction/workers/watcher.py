@@ -60,7 +60,7 @@ class Watcher:
         if self._reader.is_cut_off and not self.errors:
             raise WorkerError(
                 "node 0 has removed the job before this node had ended; its own run says how it "
-                "went. Finished partitions are kept: run again."
+                "went. What is finished is kept: run again."
             )
         timeout_seconds = self._launcher.timeout_seconds
         # The nodes may need as long to find each other as later to say something.
@@ -70,7 +70,7 @@ class Watcher:
                 self._nobody_met()
                 if self.is_alone
                 else f"no worker reported anything for launcher.timeout_seconds="
-                f"{timeout_seconds:g}; the workers were ended. Finished partitions are kept: "
+                f"{timeout_seconds:g}; the workers were ended. What is finished is kept: "
                 "run again, with a larger launcher.timeout_seconds if one step takes that long."
             )
 
@@ -114,7 +114,7 @@ class Watcher:
             self._nobody_met()
             if self.is_alone
             else f"the workers ended with exit status {returncode} and left no message: killed "
-            "from outside (out of memory?) or unable to start. Finished partitions are kept."
+            "from outside (out of memory?) or unable to start. What is finished is kept."
         )
         printed = output.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join([text, f"command: {' '.join(command)}", *printed[-_SHOWN_LINES:]])

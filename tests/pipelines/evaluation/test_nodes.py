@@ -20,8 +20,9 @@ from acoustic_event_prediction.pipelines.evaluation.nodes import (
     plot_pr_curve,
     plot_roc_curve,
     score_frames,
+    store_threshold,
 )
-from tests.pipelines.evaluation.made import SUMMARY, predictor_header
+from tests.pipelines.evaluation.made import SUMMARY, first_columns
 
 TUNE = EvaluationParams(threshold="tune", tune_metric="f1", bootstrap_samples=20)
 Scores = dict[str, Callable[[], pd.DataFrame]]
@@ -29,15 +30,6 @@ DEMANDED = (
     "num_frames num_positive prevalence auprc auroc threshold precision recall f1 accuracy "
     "balanced_accuracy youden_j mcc confusion_matrix"
 ).split()
-
-
-class FirstColumn:
-    """Scores a frame by its first feature."""
-
-    header = predictor_header()
-
-    def scores(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        return features[:, 0].astype(np.float32)
 
 
 def fixed_at(threshold: float) -> EvaluationParams:
@@ -50,7 +42,7 @@ def make_scores(partitions: dict[str, tuple[list[float], list[int]]]) -> Scores:
         for name, (values, _) in partitions.items()
     }
     labels = {name: partial(np.array, marks) for name, (_, marks) in partitions.items()}
-    return score_frames(FirstColumn(), features, labels, SUMMARY, {})
+    return score_frames(first_columns(), features, labels, labels, SUMMARY, {})
 
 
 def make_two_splits() -> Scores:
@@ -64,6 +56,13 @@ def make_two_splits() -> Scores:
             "test/e/x": ([0.85, 0.2], [1, 0]),
         }
     )
+
+
+def test_the_chosen_threshold_goes_into_the_predictor() -> None:
+    tuned = store_threshold(first_columns(), choose_operating_point(make_two_splits(), TUNE))
+    assert (tuned.header.threshold, tuned.header.threshold_metric) == (pytest.approx(0.8), "f1")
+    fixed = store_threshold(tuned, choose_operating_point({}, fixed_at(0.25)))
+    assert (fixed.header.threshold, fixed.header.threshold_metric) == (0.25, None)
 
 
 def test_only_validation_and_test_are_scored() -> None:
@@ -95,36 +94,54 @@ def test_score_table_gives_each_frame_its_time_speaker_score_and_label() -> None
     ]
 
 
+def test_each_horizon_of_a_predictor_has_its_score_and_label() -> None:
+    scores = score_frames(
+        first_columns(1, 2),
+        {"test/a/x": partial(np.array, [[0.25, 0.5], [0.75, 0.125], [0.0, 1.0]])},
+        {"test/a/x": partial(np.array, [0, 1, 0])},
+        {"test/a/x": partial(np.array, [2, 1, 0])},
+        SUMMARY,
+        {},
+    )
+    table = scores["test/a/x"]()
+    assert table["score"].tolist() == table["score_1"].tolist() == [0.25, 0.75, 0.0]
+    assert table["label"].tolist() == table["label_1"].tolist() == [0, 1, 0]
+    assert table["score_2"].tolist() == [0.5, 0.125, 1.0]
+    assert table["label_2"].tolist() == [1, 1, 0]
+
+
 def test_nothing_is_scored_before_it_is_loaded() -> None:
     def fail() -> npt.NDArray[Any]:
         raise AssertionError("loaded too early")
 
-    assert list(score_frames(FirstColumn(), {"test/a/x": fail}, {"test/a/x": fail}, SUMMARY, {}))
+    assert list(score_frames(first_columns(), *[{"test/a/x": fail}] * 3, SUMMARY, {}))
 
 
 def test_labels_of_another_event_are_refused() -> None:
     other = {"labeling": {"event": "Breath", "target": "any", "shift_frames": 1}}
     with pytest.raises(LabelError, match="have event=Breath, but the predictor needs event=Laugh"):
-        score_frames(FirstColumn(), {}, {}, other, {})
+        score_frames(first_columns(), {}, {}, {}, other, {})
 
 
 def test_features_of_another_kind_are_refused() -> None:
-    with pytest.raises(ProjectError, match=r"another kind: checkpoint differ.*--pipelines train"):
-        score_frames(FirstColumn(), {}, {}, SUMMARY, {"checkpoint": {"sha256": "new"}})
+    with pytest.raises(ProjectError, match=r"checkpoint was None and is .*new.*--pipelines train"):
+        score_frames(first_columns(), {}, {}, {}, SUMMARY, {"checkpoint": {"sha256": "new"}})
 
 
 def test_missing_labels_are_named_with_the_command_that_makes_them() -> None:
     features = {"test/a/x": partial(np.zeros, (3, 2)), "test/b/x": partial(np.zeros, (3, 2))}
 
     with pytest.raises(ProjectError, match=r"1 partitions.*'test/b/x'.*--pipelines labeling"):
-        score_frames(FirstColumn(), features, {"test/a/x": partial(np.zeros, 3)}, SUMMARY, {})
+        score_frames(
+            first_columns(), features, *[{"test/a/x": partial(np.zeros, 3)}] * 2, SUMMARY, {}
+        )
 
 
 def test_labels_of_another_length_are_named_with_the_command_that_makes_them() -> None:
     scores = score_frames(
-        FirstColumn(),
+        first_columns(),
         {"test/a/x": partial(np.zeros, (3, 2))},
-        {"test/a/x": partial(np.zeros, 4)},
+        *[{"test/a/x": partial(np.zeros, 4)}] * 2,
         SUMMARY,
         {},
     )

@@ -2,7 +2,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
@@ -10,16 +9,7 @@ from matplotlib.figure import Figure
 
 from acoustic_event_prediction.params import EvaluationParams
 from acoustic_event_prediction.pipelines.evaluation import create_pipeline
-from tests.pipelines.evaluation.made import SUMMARY, predictor_header
-
-
-class FirstColumn:
-    """Scores a frame by its first feature."""
-
-    header = predictor_header()
-
-    def scores(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        return features[:, 0].astype(np.float32)
+from tests.pipelines.evaluation.made import SUMMARY, first_columns
 
 
 def test_node_names_are_function_names() -> None:
@@ -35,6 +25,7 @@ def test_inputs_and_outputs_are_the_catalog_names() -> None:
             "predictor",
             "features",
             "labels",
+            "onset_distances",
             "label_summary",
             "feature_summary",
             "params:evaluation",
@@ -43,6 +34,7 @@ def test_inputs_and_outputs_are_the_catalog_names() -> None:
     assert pipeline.all_outputs() == {
         "scores",
         "operating_point",
+        "predictor_with_threshold",
         "metrics",
         "roc_curve",
         "pr_curve",
@@ -61,9 +53,12 @@ def test_pipeline_runs_from_features_to_figures(threshold: Any) -> None:
     results = ("metrics", "roc_curve", "pr_curve", "confusion_matrix")
     catalog = DataCatalog(
         {
-            "predictor": MemoryDataset(FirstColumn()),
+            "predictor": MemoryDataset(first_columns()),
             "features": MemoryDataset({name: partial(np.copy, features) for name in names}),
-            "labels": MemoryDataset({name: partial(np.copy, labels) for name in names}),
+            **{
+                entry: MemoryDataset({name: partial(np.copy, labels) for name in names})
+                for entry in ("labels", "onset_distances")
+            },
             "label_summary": MemoryDataset(SUMMARY),
             "feature_summary": MemoryDataset({}),
             "params:evaluation": MemoryDataset(params),

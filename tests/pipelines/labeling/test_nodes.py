@@ -10,6 +10,7 @@ import pytest
 from acoustic_event_prediction.corpus.intervals import make_table
 from acoustic_event_prediction.corpus.records import Assignment, Source
 from acoustic_event_prediction.errors import CorpusError
+from acoustic_event_prediction.labels import label_within
 from acoustic_event_prediction.params import LabelingParams
 from acoustic_event_prediction.pipelines.labeling import create_pipeline
 from acoustic_event_prediction.pipelines.labeling.nodes import label_episodes
@@ -54,7 +55,7 @@ def label(
     target: str = "any",
     shift_frames: int = 2,
 ) -> dict[str, list[int]]:
-    _, labels = label_episodes(
+    _, distances, labels = label_episodes(
         lazily(chosen),
         lazily({"train/show": events, "test/show": events, "train/other": EVENTS}),
         LabelingParams.model_validate(
@@ -62,6 +63,8 @@ def label(
         ),
     )
     assert all(make().dtype == np.int8 for make in labels.values())
+    for key, make in distances.items():
+        assert np.array_equal(labels[key](), label_within(make(), shift_frames))
     return {key: np.flatnonzero(make()).tolist() for key, make in labels.items()}
 
 
@@ -109,4 +112,4 @@ def test_the_log_gives_the_prevalence_by_split(caplog: pytest.LogCaptureFixture)
 def test_the_pipeline_makes_labels_from_events_alone() -> None:
     pipeline = create_pipeline()
     assert pipeline.inputs() == {"assignments", "events", "params:labeling"}
-    assert pipeline.outputs() == {"label_summary", "labels"}
+    assert pipeline.outputs() == {"label_summary", "onset_distances", "labels"}

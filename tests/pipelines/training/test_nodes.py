@@ -8,33 +8,22 @@ import numpy as np
 import pytest
 from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.made import extraction_params, stream_params
+from tests.made import extraction_params, stream_params, training_params
 
 from acoustic_event_prediction.datasets.frame_array import FrameArrayDataset
 from acoustic_event_prediction.errors import TrainingError
 from acoustic_event_prediction.frame_arrays import write_frame_array
+from acoustic_event_prediction.labels import label_within
 from acoustic_event_prediction.params import (
     LabelingParams,
     LauncherParams,
-    TrainingParams,
 )
 from acoustic_event_prediction.pipelines.training import create_pipeline
 from acoustic_event_prediction.pipelines.training.nodes import check_partitions, train_predictor
 from acoustic_event_prediction.speech_lm.provenance import common_provenance
 
-TRAINING = TrainingParams(
-    loss_type="focal",
-    focal_alpha=0.25,
-    focal_gamma=2.0,
-    hidden_dim=4,
-    batch_size=64,
-    learning_rate=0.01,
-    weight_decay=0.01,
-    epochs=2,
-    early_stopping_patience=10,
-    seed=0,
-    resume=False,
-    shuffle_labels=False,
+TRAINING = training_params(
+    loss_type="focal", hidden_dim=4, batch_size=64, learning_rate=0.01, epochs=2, standardize=True
 )
 LABELING = LabelingParams(event="Laughter", target="user", shift_frames=3)
 LAUNCHER = LauncherParams(
@@ -78,11 +67,11 @@ def test_unusable_validation_is_refused_before_a_process_starts(split: str, mess
         "train/a/u": lambda: np.array([0, 1, 1, 0], np.int8),
         f"{split}/b/u": lambda: np.zeros(4, np.int8),
     }
-    entries = ("features", "labels", "training_checkpoints", "tensorboard")
+    entries = ("features", "labels", "onset_distances", "training_checkpoints", "tensorboard")
     catalog: dict[str, dict[str, Any]] = {name: {} for name in entries}
     with pytest.raises(TrainingError, match=message):
         train_predictor(
-            *(features, labels, FEATURE_SUMMARY, SUMMARY, TRAINING, LABELING, LAUNCHER),
+            *(features, labels, labels, FEATURE_SUMMARY, SUMMARY, TRAINING, LABELING, LAUNCHER),
             *(EXTRACTION, STREAMS, "mine", catalog),
         )
 
@@ -92,7 +81,7 @@ def test_features_of_other_settings_are_refused() -> None:
     message = r"feature_extraction\.text was 'words' and is 'none'.*--pipelines feature_extraction"
     with pytest.raises(TrainingError, match=message):
         train_predictor(
-            *({}, {}, FEATURE_SUMMARY, SUMMARY, TRAINING, LABELING, LAUNCHER),
+            *({}, {}, {}, FEATURE_SUMMARY, SUMMARY, TRAINING, LABELING, LAUNCHER),
             *(other, STREAMS, "mine", {}),
         )
 
@@ -109,7 +98,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "dataset": f"{datasets}.frame_array.FrameArrayDataset",
             "filename_suffix": ".safetensors",
         }
-        for name in ("features", "labels")
+        for name in ("features", "labels", "onset_distances")
     } | {
         name: {"type": f"{datasets}.folder.FolderDataset", "path": str(path / name)}
         for name in ("training_checkpoints", "tensorboard")
@@ -126,11 +115,15 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             write_frame_array(part, array, {"checkpoint": {"lm": "1234"}, "audio": name})
         assert isinstance(entries["features"].partition(name), FrameArrayDataset)
     entries["features"].save(list(NAMES))
-    entries["labels"].save({name: (rows[name][:, 0] > 1).astype(np.int8) for name in NAMES})
+    distances = {name: np.where(rows[name][:, 0] > 1, 3, 0).astype(np.int16) for name in NAMES}
+    for array in distances.values():
+        array[::7] = 9
+    entries["onset_distances"].save(distances)
+    entries["labels"].save({name: label_within(distances[name], 3) for name in NAMES})
     memory = {
         "feature_summary": FEATURE_SUMMARY,
         "label_summary": SUMMARY,
-        "params:training": TRAINING,
+        "params:training": TRAINING.model_copy(update={"horizons": (3, 9)}),
         "params:labeling": LABELING,
         "params:launcher": LAUNCHER,
         "params:feature_extraction": EXTRACTION,
@@ -139,7 +132,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "worker_catalog": config,
     }
     catalog = DataCatalog(
-        {name: entries[name] for name in ("features", "labels", "predictor")}
+        {name: entries[name] for name in ("features", "labels", "onset_distances", "predictor")}
         | {name: MemoryDataset(value) for name, value in memory.items()}
     )
     run = SequentialRunner().run(create_pipeline(), catalog)
@@ -151,22 +144,36 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_predictor_says_what_it_was_trained_on(outputs: dict[str, Any]) -> None:
     header = outputs["predictor"].header
     assert (header.event, header.target, header.shift_frames) == ("Laughter", "user", 3)
-    assert (header.loss, header.threshold) == ("focal", None)
-    assert header.classifier.model_dump() == {"num_features": 5, "hidden_dim": 4}
+    assert header.horizon_frames == (3, 9)
+    assert (header.training["loss_type"], header.threshold) == ("focal", None)
+    assert header.classifier.model_dump() == {"num_features": 5, "num_horizons": 2, "hidden_dim": 4}
+    assert header.training["frames_per_step"] == 64
+    assert header.streams == STREAMS.model_dump()
     assert header.features == {"checkpoint": {"lm": "1234"}}
-    assert 0 < header.training.prior < 1
+    assert 0 < header.horizons[0].prior < header.horizons[1].prior < 1
+
+
+def test_predictor_has_the_standardization_of_the_training_frames(outputs: dict[str, Any]) -> None:
+    rows = outputs["features"]["train/a/u"].astype(np.float32)
+    predictor = outputs["predictor"]
+    assert predictor.header.is_standardized
+    np.testing.assert_allclose(predictor.classifier.mean, rows.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(predictor.classifier.scale, rows.std(axis=0), rtol=1e-5)
 
 
 def test_predictor_scores_a_partition_that_it_has_not_seen(outputs: dict[str, Any]) -> None:
-    scores = outputs["predictor"].scores(outputs["features"]["test/c/u"])
-    assert scores.shape == (200,)
+    scores = outputs["predictor"].horizon_scores(outputs["features"]["test/c/u"])
+    assert scores.shape == (200, 2)
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_history_has_a_row_per_epoch_and_the_best_one_is_kept(outputs: dict[str, Any]) -> None:
+def test_history_has_a_row_per_epoch_and_horizon_and_the_best_are_kept(
+    outputs: dict[str, Any],
+) -> None:
     history = outputs["training_history"]
     assert history.columns.tolist() == [
         "epoch",
+        "shift_frames",
         "train_loss",
         "validation_loss",
         "validation_auprc",
@@ -174,7 +181,8 @@ def test_history_has_a_row_per_epoch_and_the_best_one_is_kept(outputs: dict[str,
         "learning_rate",
         "seconds",
     ]
-    assert history["epoch"].tolist() == [1, 2]
-    summary = outputs["predictor"].header.training
-    best = history.set_index("epoch")["validation_auprc"]
-    assert (summary.epoch, summary.validation_auprc) == (best.idxmax(), best.max())
+    assert history[["epoch", "shift_frames"]].values.tolist() == [[1, 3], [1, 9], [2, 3], [2, 9]]
+    for summary in outputs["predictor"].header.horizons:
+        rows = history[history["shift_frames"] == summary.shift_frames].set_index("epoch")
+        best = rows["validation_auprc"]
+        assert (summary.epoch, summary.validation_auprc) == (best.idxmax(), best.max())

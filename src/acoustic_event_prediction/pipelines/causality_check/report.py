@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from acoustic_event_prediction.frames import start_of
+from acoustic_event_prediction.frames import FRAME_MILLISECONDS, start_of
 from acoustic_event_prediction.params import TextSetting
 from acoustic_event_prediction.speech_lm.causality import (
     PROBES,
@@ -15,8 +15,6 @@ from acoustic_event_prediction.speech_lm.causality import (
     Delays,
     Measurement,
 )
-
-_FRAME_MILLISECONDS = 80
 
 
 class Lead(NamedTuple):
@@ -45,7 +43,7 @@ def lead_milliseconds(delay: int, shift_frames: int) -> Lead:
     >>> lead_milliseconds(1, 5)
     Lead(nearest=80, farthest=400)
     """
-    return Lead(delay * _FRAME_MILLISECONDS, (delay + shift_frames - 1) * _FRAME_MILLISECONDS)
+    return Lead(delay * FRAME_MILLISECONDS, (delay + shift_frames - 1) * FRAME_MILLISECONDS)
 
 
 def summarise_setting(
@@ -160,4 +158,4 @@ def _headline(row: Mapping[str, Any]) -> str:
 
 
 def _milliseconds(delay: int | None) -> str:
-    return "no effect" if delay is None else f"{delay * _FRAME_MILLISECONDS:+d} ms"
+    return "no effect" if delay is None else f"{delay * FRAME_MILLISECONDS:+d} ms"

@@ -3,19 +3,23 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from acoustic_event_prediction.bootstrap import BootstrapIntervals, Interval, bootstrap_intervals
+from acoustic_event_prediction.bootstrap import (
+    SEED,
+    BootstrapIntervals,
+    Interval,
+    bootstrap_intervals,
+)
 from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.figures import confusion_figure, pr_figure, roc_figure
 from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.frames import start_of
-from acoustic_event_prediction.labels import require_labeling
+from acoustic_event_prediction.labels import label_within, require_labeling
 from acoustic_event_prediction.metrics import (
     FrameMetrics,
     ThresholdMetrics,
@@ -23,29 +27,18 @@ from acoustic_event_prediction.metrics import (
     frame_metrics,
     threshold_metrics,
 )
-from acoustic_event_prediction.models.predictor import PredictorHeader
+from acoustic_event_prediction.models.predictor import Predictor
 from acoustic_event_prediction.params import EvaluationParams
 from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     SPLITS,
     Partitions,
+    ScoreColumns,
     ScoredFrames,
     load_frames,
     load_split,
 )
-from acoustic_event_prediction.speech_lm.provenance import differences
 
 logger = logging.getLogger(__name__)
-
-_BOOTSTRAP_SEED = 0
-
-
-class FramePredictor(Protocol):
-    """What gives frames their scores, and says for which labels."""
-
-    header: PredictorHeader
-
-    def scores(self, features: Array) -> npt.NDArray[np.float32]:
-        """Return the probability of a positive label for each row of features [T, D]."""
 
 
 class OperatingPoint(TypedDict):
@@ -75,9 +68,10 @@ class Metrics(TypedDict, total=False):
 
 
 def score_frames(
-    predictor: FramePredictor,
+    predictor: Predictor,
     features: Partitions[Array],
     labels: Partitions[Array],
+    onset_distances: Partitions[Array],
     label_summary: Mapping[str, Any],
     feature_summary: Mapping[str, Any],
 ) -> dict[str, Callable[[], pd.DataFrame]]:
@@ -87,26 +81,23 @@ def score_frames(
         predictor: gives a probability for each frame.
         features: [T, D] of each partition `<split>/<episode>/<user>`.
         labels: [T] of each partition.
+        onset_distances: frames to the next onset, [T] of each partition.
         label_summary: which event, target and horizon the labels are of.
         feature_summary: checkpoint and settings that the features are made with.
 
     Returns:
         For each partition, columns frame (int32), time_seconds (start of the frame), speaker (the
-        user), score (float32) and label (int8).
+        user), score (float32) and label (int8) at `shift_frames`; and, of a predictor of several
+        horizons, score_<n> and label_<n> of each.
 
     Raises:
         LabelError: the labels are not those that the predictor predicts.
+        PredictorError: the predictor was trained on features of other settings.
         ProjectError: neither split has partitions, or labels are missing.
     """
     wanted = predictor.header.model_dump(include={"event", "target", "shift_frames"})
     require_labeling(label_summary, wanted, "the predictor")
-    trained_on = {name: predictor.header.features.get(name) for name in feature_summary}
-    changed = differences(trained_on, feature_summary)
-    if changed:
-        raise ProjectError(
-            f"the predictor was trained on features of another kind: {', '.join(changed)} differ; "
-            "extract the features as they were, or run `kedro run --pipelines training`"
-        )
+    predictor.require_features(feature_summary)
     chosen = [name for name in sorted(features) if name.partition("/")[0] in SPLITS]
     if not chosen:
         raise ProjectError(
@@ -114,7 +105,7 @@ def score_frames(
             "so there is nothing to evaluate; add these splits to ingestion.splits and run "
             "`kedro run` again"
         )
-    missing = [name for name in chosen if name not in labels]
+    missing = [name for name in chosen if name not in labels or name not in onset_distances]
     if missing:
         raise ProjectError(
             f"{len(missing)} partitions have features but no labels, the first: {missing[0]!r}; "
@@ -123,7 +114,9 @@ def score_frames(
     counts = {split: sum(name.startswith(f"{split}/") for name in chosen) for split in SPLITS}
     logger.info("scoring partitions: %s", counts)
     return {
-        name: partial(_score_partition, name, predictor, features[name], labels[name])
+        name: partial(
+            _score_partition, name, predictor, features[name], labels[name], onset_distances[name]
+        )
         for name in chosen
     }
 
@@ -161,6 +154,16 @@ def choose_operating_point(
     return OperatingPoint(
         threshold=threshold, source="tuned on validation", metric=params.tune_metric, value=value
     )
+
+
+def store_threshold(predictor: Predictor, operating_point: OperatingPoint) -> Predictor:
+    """Return the predictor with the threshold in its header: one file says how to use it.
+
+    Args:
+        predictor: without a threshold, or with an earlier one.
+        operating_point: see `choose_operating_point`.
+    """
+    return predictor.with_threshold(operating_point["threshold"], operating_point["metric"])
 
 
 def compute_metrics(
@@ -216,9 +219,10 @@ def _cannot_tune(reason: str) -> str:
 
 def _score_partition(
     name: str,
-    predictor: FramePredictor,
+    predictor: Predictor,
     load_features: Callable[[], Array],
     load_labels: Callable[[], Array],
+    load_distances: Callable[[], Array],
 ) -> pd.DataFrame:
     features, labels = load_features(), load_labels()
     if len(features) != len(labels):
@@ -227,20 +231,27 @@ def _score_partition(
             "run `kedro run --pipelines labeling`"
         )
     frame = np.arange(len(labels), dtype=np.int32)
-    return pd.DataFrame(
-        {
-            "frame": frame,
-            "time_seconds": start_of(frame),
-            "speaker": name.rpartition("/")[2],
-            "score": np.asarray(predictor.scores(features), dtype=np.float32),
-            "label": np.asarray(labels, dtype=np.int8),
-        }
-    )
+    horizons = predictor.header.horizon_frames
+    scores = predictor.horizon_scores(features)  # [T, H]
+    columns: dict[str, Any] = {
+        "frame": frame,
+        "time_seconds": start_of(frame),
+        "speaker": name.rpartition("/")[2],
+        "score": scores[:, horizons.index(predictor.header.shift_frames)],
+        "label": np.asarray(labels, dtype=np.int8),
+    }
+    if len(horizons) > 1:
+        distances = load_distances()
+        for index, horizon in enumerate(horizons):
+            names = ScoreColumns.of(horizon)
+            columns[names.score] = scores[:, index]
+            columns[names.label] = label_within(distances, horizon)
+    return pd.DataFrame(columns)
 
 
 def _measure(loaded: ScoredFrames, threshold: float, num_resamples: int) -> SplitMetrics:
     labels, values = loaded.frames.labels, loaded.frames.scores
-    settings = {"num_resamples": num_resamples, "seed": _BOOTSTRAP_SEED}
+    settings = {"num_resamples": num_resamples, "seed": SEED}
     return {
         **frame_metrics(labels, values, threshold),
         "at_0.5": threshold_metrics(labels, values, 0.5),

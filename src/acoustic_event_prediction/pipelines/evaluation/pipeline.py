@@ -11,6 +11,7 @@ from acoustic_event_prediction.pipelines.evaluation.nodes import (
     plot_pr_curve,
     plot_roc_curve,
     score_frames,
+    store_threshold,
 )
 
 
@@ -20,7 +21,14 @@ def create_pipeline(**_: Any) -> Pipeline:
         [
             Node(
                 func=score_frames,
-                inputs=["predictor", "features", "labels", "label_summary", "feature_summary"],
+                inputs=[
+                    "predictor",
+                    "features",
+                    "labels",
+                    "onset_distances",
+                    "label_summary",
+                    "feature_summary",
+                ],
                 outputs="scores",
                 name="score_frames",
             ),
@@ -29,6 +37,12 @@ def create_pipeline(**_: Any) -> Pipeline:
                 inputs=["scores", "params:evaluation"],
                 outputs="operating_point",
                 name="choose_operating_point",
+            ),
+            Node(
+                func=store_threshold,
+                inputs=["predictor", "operating_point"],
+                outputs="predictor_with_threshold",
+                name="store_threshold",
             ),
             Node(
                 func=compute_metrics,

@@ -15,6 +15,7 @@ from acoustic_event_prediction.assignments import (
     require_source,
     require_unchanged_audio,
 )
+from acoustic_event_prediction.comparison import differences
 from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.devices import decide_precision
 from acoustic_event_prediction.errors import StoreError, WorkerError
@@ -34,7 +35,6 @@ from acoustic_event_prediction.progress import Advance, track
 from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from acoustic_event_prediction.speech_lm.provenance import (
     common_provenance,
-    differences,
     feature_provenance,
 )
 from acoustic_event_prediction.workers.channel import Message

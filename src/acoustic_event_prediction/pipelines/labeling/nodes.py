@@ -12,18 +12,20 @@ import pandas as pd
 
 from acoustic_event_prediction.corpus.records import Assignment
 from acoustic_event_prediction.errors import CorpusError
-from acoustic_event_prediction.labels import label_before_onset
+from acoustic_event_prediction.labels import label_within, onset_distances
 from acoustic_event_prediction.params import LabelingParams
 
 logger = logging.getLogger(__name__)
 
 Labels = dict[str, Callable[[], npt.NDArray[np.int8]]]
+Distances = dict[str, Callable[[], npt.NDArray[np.int16]]]
 
 
 class LabelingResult(NamedTuple):
-    """What the labels are, and the labels; in this order they are saved."""
+    """What the labels are, the frames to the next onset, and the labels; so they are saved."""
 
     label_summary: dict[str, Any]
+    onset_distances: Distances
     labels: Labels
 
 
@@ -40,7 +42,8 @@ def label_episodes(
         labeling: which event, whose, and how far ahead.
 
     Returns:
-        The settings with counts per split, and by assignment id a callable that gives int8 [T].
+        The settings with counts per split, and by assignment id callables: one gives int16 [T], the
+        frames to the next onset, the other int8 [T], the labels at `shift_frames`.
 
     Raises:
         CorpusError: no event in the corpus has the label, or `target: user` without users.
@@ -50,18 +53,25 @@ def label_episodes(
     wanted = {item.episode_id for item in records}
     tables = {episode_id: load() for episode_id, load in events.items() if episode_id in wanted}
     chosen = _choose_events(tables, labeling.event)
-    labels: Labels = {}
+    distances: Distances = {}
     for item in records:
         table = chosen[item.episode_id]
         if labeling.target == "user":
             table = table[table["speaker"] == item.user]
         onsets = table["onset"].to_numpy(dtype=np.float64)
-        labels[item.assignment_id] = partial(
-            label_before_onset, onsets, item.num_frames, labeling.shift_frames
-        )
+        distances[item.assignment_id] = partial(onset_distances, onsets, item.num_frames)
+    labels: Labels = {
+        name: partial(_label, make, labeling.shift_frames) for name, make in distances.items()
+    }
     summary = {"labeling": labeling.model_dump(), "splits": _count(labels)}
     _log_prevalence(summary["splits"], labeling)
-    return LabelingResult(summary, labels)
+    return LabelingResult(summary, distances, labels)
+
+
+def _label(
+    make_distances: Callable[[], npt.NDArray[np.int16]], shift_frames: int
+) -> npt.NDArray[np.int8]:
+    return label_within(make_distances(), shift_frames)
 
 
 def _check_users(records: list[Assignment], target: str) -> None:

@@ -10,15 +10,15 @@ import pandas as pd
 from acoustic_event_prediction.errors import TrainingError
 from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.labels import require_labeling
-from acoustic_event_prediction.models.checkpoints import Checkpoint
+from acoustic_event_prediction.models.checkpoints import CheckpointFolder, CheckpointHeader
 from acoustic_event_prediction.models.classifier import FrameClassifier
-from acoustic_event_prediction.models.history import EpochRecord, best_epoch
-from acoustic_event_prediction.models.learner import classifier_weights
+from acoustic_event_prediction.models.history import History, auprcs, best_epoch
+from acoustic_event_prediction.models.learner import CLASSIFIER, load_classifier
 from acoustic_event_prediction.models.predictor import (
     ClassifierHeader,
+    HorizonSummary,
     Predictor,
     PredictorHeader,
-    TrainingSummary,
 )
 from acoustic_event_prediction.models.training_set import count_classes, require_both_classes
 from acoustic_event_prediction.params import (
@@ -32,17 +32,17 @@ from acoustic_event_prediction.progress import Advance, track
 from acoustic_event_prediction.speech_lm.provenance import setting_differences
 from acoustic_event_prediction.workers.channel import Message
 from acoustic_event_prediction.workers.launch import run_workers
-from acoustic_event_prediction.workers.train_predictor import TrainingJob
+from acoustic_event_prediction.workers.train_predictor import FRAMES_PER_STEP, TrainingJob
 
 logger = logging.getLogger(__name__)
 
 Partitions = Mapping[str, Callable[[], Array]]
 _WORKER = "acoustic_event_prediction.workers.train_predictor"
-_ENTRIES = ("features", "labels", "training_checkpoints", "tensorboard")
+_ENTRIES = ("features", "labels", "onset_distances", "training_checkpoints", "tensorboard")
 
 
 class TrainingResult(NamedTuple):
-    """The predictor of the best epoch, and one row per epoch."""
+    """The predictor of the best epoch, and one row per epoch and horizon."""
 
     predictor: Predictor
     training_history: pd.DataFrame
@@ -51,6 +51,7 @@ class TrainingResult(NamedTuple):
 def train_predictor(
     features: Partitions,
     labels: Partitions,
+    onset_distances: Partitions,
     feature_summary: Mapping[str, Any],
     label_summary: Mapping[str, Any],
     training: TrainingParams,
@@ -63,9 +64,12 @@ def train_predictor(
 ) -> TrainingResult:
     """Train the classifier under torchrun and return its best epoch as a predictor.
 
+    With `training.horizons`, one classifier per horizon is trained in the same pass.
+
     Args:
         features: [T, D] of each partition.
         labels: [T] of each partition.
+        onset_distances: frames to the next onset, [T] of each partition: labels of other horizons.
         feature_summary: what the features have in common.
         label_summary: which event, target and horizon the labels are of.
         training: settings.
@@ -84,6 +88,7 @@ def train_predictor(
     """
     require_labeling(label_summary, labeling.model_dump(), "training")
     check_partitions(features, labels)
+    check_partitions(features, onset_distances)
     changed = setting_differences(feature_summary, feature_extraction, streams)
     if changed:
         raise TrainingError(
@@ -101,10 +106,14 @@ def train_predictor(
         timeout_seconds=launcher.timeout_seconds,
         device=feature_extraction.device,
     )
-    require_both_classes(
-        count_classes(labels[name]() for name in job.train),
-        count_classes(labels[name]() for name in job.validation),
+    train, validation = (
+        count_classes(
+            (job.read_distances(name, labels[name], onset_distances[name]) for name in names),
+            job.horizons,
+        )
+        for names in (job.train, job.validation)
     )
+    require_both_classes(train, validation, job.horizons)
     with track("training", training.epochs, "epochs") as advance:
         run_workers(
             *(_WORKER, job, launcher),
@@ -112,13 +121,9 @@ def train_predictor(
             shared_folder=job.open_entry("training_checkpoints").load(),
         )
     checkpoints = job.open_checkpoints()
-    history = checkpoints.load("last").header.history
-    if len(history) == training.epochs and best_epoch(history) is history[-1]:
-        logger.info("the last epoch is the best so far: more training.epochs may give more")
-    return TrainingResult(
-        make_predictor(checkpoints.load("best"), training, labeling, corpus),
-        pd.DataFrame([record.model_dump() for record in history]),
-    )
+    predictor = make_predictor(checkpoints, job, streams, corpus)
+    _recommend(predictor, training)
+    return TrainingResult(predictor, _history_table(checkpoints.load("last").header.history))
 
 
 def _report(advance: Advance, message: Message) -> None:
@@ -153,29 +158,69 @@ def check_partitions(features: Partitions, labels: Partitions) -> None:
 
 
 def make_predictor(
-    checkpoint: Checkpoint, training: TrainingParams, labeling: LabelingParams, corpus: str
+    checkpoints: CheckpointFolder, job: TrainingJob, streams: StreamParams, corpus: str
 ) -> Predictor:
-    """Return the predictor of a checkpoint's last epoch; its threshold is not chosen yet."""
-    weights = classifier_weights(checkpoint.tensors)
-    num_features = weights["hidden.0.weight" if training.hidden_dim else "output.weight"].shape[1]
-    classifier = FrameClassifier(num_features, hidden_dim=training.hidden_dim)
-    classifier.load_state_dict(weights)
+    """Return each horizon's best epoch as a predictor; its threshold is not chosen yet."""
+    training, header = job.training, checkpoints.load("last").header
+    tensors = checkpoints.load("best").tensors
+    shape = ClassifierHeader(
+        num_features=len(tensors[f"{CLASSIFIER}mean"]),
+        num_horizons=len(job.horizons),
+        hidden_dim=training.hidden_dim,
+    )
+    classifier = FrameClassifier(**shape.model_dump())
+    load_classifier(classifier, tensors)
     classifier.eval()
-    record: EpochRecord = best_epoch(checkpoint.header.history)
-    provenance = checkpoint.header.features_provenance
-    header = PredictorHeader(
-        classifier=ClassifierHeader(num_features=num_features, hidden_dim=training.hidden_dim),
-        shift_frames=labeling.shift_frames,
-        event=labeling.event,
-        target=labeling.target,
-        corpus=corpus,
-        loss=training.loss_type,
-        features=provenance,
-        training=TrainingSummary(
-            epoch=record.epoch,
-            validation_auprc=record.validation_auprc,
-            prior=checkpoint.header.prior[0],
-            shuffled_labels=training.shuffle_labels,
+    return Predictor(
+        classifier,
+        PredictorHeader(
+            classifier=shape,
+            is_standardized=training.standardize,
+            shift_frames=job.labeling.shift_frames,
+            horizons=_summaries(header, training.early_stopping_patience),
+            event=job.labeling.event,
+            target=job.labeling.target,
+            corpus=corpus,
+            training=training.model_dump(exclude={"horizons", "resume", "resident", "batch_size"})
+            | {"frames_per_step": header.settings[FRAMES_PER_STEP]},
+            streams=streams.model_dump(),
+            features=header.features_provenance,
         ),
     )
-    return Predictor(classifier, header)
+
+
+def _summaries(header: CheckpointHeader, patience: int) -> tuple[HorizonSummary, ...]:
+    summaries = []
+    for index, prior in enumerate(header.prior):
+        values = auprcs(header.history, index)
+        epoch = best_epoch(values, patience)
+        summaries.append(
+            HorizonSummary(
+                shift_frames=header.history[0].horizons[index].shift_frames,
+                epoch=epoch,
+                validation_auprc=values[epoch - 1],
+                prior=prior,
+            )
+        )
+    return tuple(summaries)
+
+
+def _history_table(history: History) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"epoch": record.epoch, **part.model_dump(), "seconds": record.seconds}
+            for record in history
+            for part in record.horizons
+        ]
+    )
+
+
+def _recommend(predictor: Predictor, training: TrainingParams) -> None:
+    late = [item for item in predictor.header.horizons if item.epoch == training.epochs]
+    if late:
+        where = ", ".join(str(item.shift_frames) for item in late)
+        logger.info(
+            "the last epoch is the best so far (horizon of %s frames): more training.epochs may "
+            "give more",
+            where,
+        )

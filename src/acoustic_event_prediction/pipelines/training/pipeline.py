@@ -16,6 +16,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                 inputs=[
                     "features",
                     "labels",
+                    "onset_distances",
                     "feature_summary",
                     "label_summary",
                     "params:training",
