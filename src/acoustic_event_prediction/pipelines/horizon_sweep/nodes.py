@@ -1,0 +1,138 @@
+"""Nodes of the horizon_sweep pipeline."""
+
+import logging
+import math
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from acoustic_event_prediction.bootstrap import SEED, bootstrap_intervals
+from acoustic_event_prediction.curves import score_curve
+from acoustic_event_prediction.figures_horizons import horizons_figure
+from acoustic_event_prediction.frames import FRAME_MILLISECONDS
+from acoustic_event_prediction.params import (
+    EvaluationParams,
+    HorizonSweepParams,
+    TrainingParams,
+)
+from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
+    SPLITS,
+    Partitions,
+    ScoredFrames,
+    find_horizons,
+    load_split,
+)
+
+logger = logging.getLogger(__name__)
+
+Statistic = Literal["auprc", "auprc_over_prevalence", "auroc"]
+# The intervals in the table hold for all thresholds.
+_ANY_THRESHOLD = 0.5
+
+
+def choose_horizons(training: TrainingParams, horizon_sweep: HorizonSweepParams) -> TrainingParams:
+    """Return the training's settings with the horizons of the sweep, unless they have their own."""
+    horizons = training.horizons or horizon_sweep.horizons
+    return training.model_copy(update={"horizons": horizons})
+
+
+def compare_horizons(
+    scores: Partitions[pd.DataFrame],
+    horizon_sweep: HorizonSweepParams,
+    evaluation: EvaluationParams,
+    shift_frames: int,
+) -> pd.DataFrame:
+    """Measure every horizon on validation and test, one horizon in memory at a time.
+
+    Args:
+        scores: see `score_frames`.
+        horizon_sweep: at how many false alarms per hour recall is measured.
+        evaluation: of it, the number of resamples for the intervals.
+        shift_frames: the main horizon, the only one of a predictor of one horizon.
+
+    Returns:
+        One row per split and horizon. `lead_time_ms` is the largest lead of a positive frame:
+        shift_frames * 80 ms before the start of the onset's frame, where its features end.
+        `<name>_low` and `<name>_high` are the 95 % interval over episodes. `recall_at_<k>_per_hour`
+        is the recall at the lowest threshold of the split with at most k false alarms per hour. NaN
+        where the split does not define a value: with frames of one label, or, for an interval, with
+        a single episode.
+
+    Raises:
+        ProjectError: the partitions of a split hold no frame.
+
+    Source: docs/labeling.md#which-horizon-works
+    """
+    horizons = find_horizons(scores, shift_frames)
+    rows = []
+    for split in SPLITS:
+        for horizon, columns in horizons.items():
+            loaded = load_split(scores, split, columns)
+            if loaded is not None:
+                row = _measure(loaded, horizon, horizon_sweep, evaluation.bootstrap_samples)
+                rows.append({"split": split, **row})
+    table = pd.DataFrame(rows)
+    _log_ratios(table)
+    return table
+
+
+def plot_horizons(horizon_table: pd.DataFrame) -> Figure:
+    """Draw AUPRC over prevalence, AUROC and recall against the lead time; see `horizons_figure`."""
+    return horizons_figure(horizon_table)
+
+
+def recall_column(per_hour: float) -> str:
+    """Return the name of the column of recall at so many false alarms per hour.
+
+    >>> recall_column(10.0), recall_column(0.5)
+    ('recall_at_10_per_hour', 'recall_at_0.5_per_hour')
+    """
+    return f"recall_at_{np.format_float_positional(per_hour, trim='-')}_per_hour"
+
+
+def _measure(
+    loaded: ScoredFrames, horizon: int, horizon_sweep: HorizonSweepParams, num_resamples: int
+) -> dict[str, Any]:
+    labels, values = loaded.frames.labels, loaded.frames.scores
+    curve = score_curve(labels, values)
+    intervals = bootstrap_intervals(
+        *(labels, values, loaded.episodes),
+        threshold=_ANY_THRESHOLD,
+        num_resamples=num_resamples,
+        seed=SEED,
+    )
+    prevalence, auprc = curve.num_positive / curve.num_frames, curve.auprc()
+    row: dict[str, Any] = {
+        "shift_frames": horizon,
+        "lead_time_ms": horizon * FRAME_MILLISECONDS,
+        "num_frames": curve.num_frames,
+        "num_positive": curve.num_positive,
+        "prevalence": prevalence,
+    }
+    statistics: dict[Statistic, float | None] = {
+        "auprc": auprc,
+        "auprc_over_prevalence": None if auprc is None else auprc / prevalence,
+        "auroc": curve.auroc(),
+    }
+    for name, value in statistics.items():
+        interval = intervals[name]
+        row[name] = _or_nan(value)
+        row[f"{name}_low"] = interval["low"] if interval else math.nan
+        row[f"{name}_high"] = interval["high"] if interval else math.nan
+    for per_hour in horizon_sweep.false_alarms_per_hour:
+        row[recall_column(per_hour)] = _or_nan(curve.recall_at_false_alarms(per_hour))
+    return row
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _log_ratios(table: pd.DataFrame) -> None:
+    for split, rows in table.groupby("split", sort=False):
+        ratios = ", ".join(
+            f"{row.auprc_over_prevalence:.3g} at {row.lead_time_ms} ms" for row in rows.itertuples()
+        )
+        logger.info("%s: AUPRC / prevalence %s", split, ratios)

@@ -1,0 +1,60 @@
+"""The horizon_sweep pipeline; not part of a plain `kedro run`."""
+
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from acoustic_event_prediction.pipelines import evaluation, labeling
+from acoustic_event_prediction.pipelines.horizon_sweep.nodes import (
+    choose_horizons,
+    compare_horizons,
+    plot_horizons,
+)
+from acoustic_event_prediction.pipelines.training.nodes import train_predictor
+
+
+def create_pipeline(**_: Any) -> Pipeline:
+    """Return the pipeline: labeling, training at all horizons, evaluation, and the comparison."""
+    sweep = Pipeline(
+        [
+            Node(
+                func=choose_horizons,
+                inputs=["params:training", "params:horizon_sweep"],
+                outputs="sweep_training",
+                name="choose_horizons",
+            ),
+            Node(
+                func=train_predictor,
+                inputs=[
+                    "features",
+                    "labels",
+                    "onset_distances",
+                    "feature_summary",
+                    "label_summary",
+                    "sweep_training",
+                    "params:labeling",
+                    "params:launcher",
+                    "params:feature_extraction",
+                    "params:streams",
+                    "params:corpus",
+                    "worker_catalog",
+                ],
+                outputs=["predictor", "training_history"],
+                name="train_predictor",
+                tags="gpu",
+            ),
+            Node(
+                func=compare_horizons,
+                inputs=[
+                    "scores",
+                    "params:horizon_sweep",
+                    "params:evaluation",
+                    "params:shift_frames",
+                ],
+                outputs="horizon_table",
+                name="compare_horizons",
+            ),
+            Node(plot_horizons, "horizon_table", "horizon_figure", name="plot_horizons"),
+        ]
+    )
+    return labeling.create_pipeline() + sweep + evaluation.create_pipeline()
