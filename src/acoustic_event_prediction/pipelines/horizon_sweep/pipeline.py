@@ -4,13 +4,12 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from acoustic_event_prediction.pipelines import evaluation, labeling
+from acoustic_event_prediction.pipelines import evaluation, labeling, training
 from acoustic_event_prediction.pipelines.horizon_sweep.nodes import (
     choose_horizons,
     compare_horizons,
     plot_horizons,
 )
-from acoustic_event_prediction.pipelines.training.nodes import train_predictor
 
 
 def create_pipeline(**_: Any) -> Pipeline:
@@ -22,26 +21,6 @@ def create_pipeline(**_: Any) -> Pipeline:
                 inputs=["params:training", "params:horizon_sweep"],
                 outputs="sweep_training",
                 name="choose_horizons",
-            ),
-            Node(
-                func=train_predictor,
-                inputs=[
-                    "features",
-                    "labels",
-                    "onset_distances",
-                    "feature_summary",
-                    "label_summary",
-                    "sweep_training",
-                    "params:labeling",
-                    "params:launcher",
-                    "params:feature_extraction",
-                    "params:streams",
-                    "params:corpus",
-                    "worker_catalog",
-                ],
-                outputs=["predictor", "training_history"],
-                name="train_predictor",
-                tags="gpu",
             ),
             Node(
                 func=compare_horizons,
@@ -57,4 +36,9 @@ def create_pipeline(**_: Any) -> Pipeline:
             Node(plot_horizons, "horizon_table", "horizon_figure", name="plot_horizons"),
         ]
     )
-    return labeling.create_pipeline() + sweep + evaluation.create_pipeline()
+    stages = (
+        labeling.create_pipeline(),
+        training.create_pipeline(training="sweep_training"),
+        evaluation.create_pipeline(),
+    )
+    return sum(stages, sweep)

@@ -1,14 +1,16 @@
 """Training: features and labels to a predictor, on all GPUs."""
 
-from typing import Any
-
 from kedro.pipeline import Node, Pipeline
 
 from acoustic_event_prediction.pipelines.training.nodes import train_predictor
 
 
-def create_pipeline(**_: Any) -> Pipeline:
-    """Return the training pipeline."""
+def create_pipeline(training: str = "params:training") -> Pipeline:
+    """Return the training pipeline.
+
+    Args:
+        training: catalog name of the settings.
+    """
     return Pipeline(
         [
             Node(
@@ -19,7 +21,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                     "onset_distances",
                     "feature_summary",
                     "label_summary",
-                    "params:training",
+                    training,
                     "params:labeling",
                     "params:launcher",
                     "params:feature_extraction",
