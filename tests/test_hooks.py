@@ -15,6 +15,7 @@ from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.errors import CorpusError, StoreError
 from acoustic_event_prediction.hooks import ConciseErrors, LockedOutputs
 from acoustic_event_prediction.params import LauncherParams
+from acoustic_event_prediction.pipeline_registry import register_pipelines
 from acoustic_event_prediction.pipelines import feature_extraction, labeling
 
 PROJECT = Path(__file__).parents[1]
@@ -164,3 +165,19 @@ def test_only_node_0_locks_what_all_write(tmp_path: Path, rank: int, is_locked: 
         other.lock()
     first.release()
     other.release()
+
+
+def test_no_node_leads_back_to_an_earlier_layer() -> None:
+    # One that did would make kedro-viz show no layers at all.
+    layers = "raw intermediate primary feature model_input models model_output reporting".split()
+    entries = context({}).config_loader["catalog"]
+    place = {
+        name: layers.index(entry["metadata"]["kedro-viz"]["layer"])
+        for name, entry in entries.items()
+        if "metadata" in entry
+    }
+    for pipeline in register_pipelines().values():
+        for node in pipeline.nodes:
+            before = [place[name] for name in node.inputs if name in place]
+            after = [place[name] for name in node.outputs if name in place]
+            assert not after or max(before, default=0) <= min(after), node.name
