@@ -3,7 +3,7 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from acoustic_event_prediction.curves import check_frames, group_frames, score_curve
+from acoustic_event_prediction.curves import check_frames, score_curve
 
 
 def test_counts_at_every_distinct_score_on_paper() -> None:
@@ -111,17 +111,3 @@ def test_what_is_no_frames_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         check_frames(labels, scores)
-
-
-def test_episodes_may_be_interleaved() -> None:
-    groups = group_frames([1, 0, 1, 0], [0.3, 0.9, 0.8, 0.1], [7, 2, 7, 7])
-
-    assert [part.tolist() for part in groups.scores] == [[0.9], [0.1, 0.3, 0.8]]
-    assert groups.num_frames().tolist() == [1, 3]
-    assert groups.num_positive().tolist() == [0, 2]
-    assert groups.num_positive(threshold=0.5).tolist() == [0, 1]
-
-
-def test_an_episode_number_per_frame_is_needed() -> None:
-    with pytest.raises(ValueError, match="one episode number per frame"):
-        group_frames([0, 1], [0.1, 0.2], [0])

@@ -1,94 +1,19 @@
 import json
-from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from acoustic_event_prediction.metrics import (
-    TuneMetric,
-    choose_threshold,
-    frame_metrics,
-    threshold_metrics,
-)
+from acoustic_event_prediction.metrics import frame_metrics, threshold_metrics
 
-METRICS: tuple[TuneMetric, ...] = get_args(TuneMetric)
 Frames = list[tuple[int, float]]
-# Few levels, so that ties are the rule.
+# Few levels, so that ties are the rule; some differ by the last bit only.
+LEVELS = [0.0, 5e-324, 0.1, np.nextafter(0.1, 1), 0.5, 0.75, 1.0]
 frames_with_ties = st.lists(
-    st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])),
-    min_size=1,
-    max_size=40,
+    st.tuples(st.integers(0, 1), st.sampled_from(LEVELS)), min_size=1, max_size=40
 )
-
-
-def value_at(
-    labels: npt.NDArray[np.int8], scores: npt.NDArray[np.float64], at: float, metric: TuneMetric
-) -> float:
-    predicted = (scores >= at).astype(int)
-    if metric == "f1":
-        return float(sk.f1_score(labels, predicted, zero_division=0))
-    if metric == "mcc":
-        return float(sk.matthews_corrcoef(labels, predicted))
-    return float(sk.balanced_accuracy_score(labels, predicted, adjusted=True))
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@given(frames=frames_with_ties)
-def test_threshold_is_the_highest_of_the_best_of_all_distinct_scores(
-    metric: TuneMetric, frames: Frames
-) -> None:
-    labels = np.array([label for label, _ in frames], dtype=np.int8)
-    scores = np.array([score for _, score in frames])
-
-    threshold = choose_threshold(labels, scores, metric)
-
-    if len(set(labels.tolist())) == 1:
-        assert threshold is None
-        return
-    values = {at: value_at(labels, scores, at, metric) for at in set(scores.tolist())}
-    best = max(values.values())
-    assert threshold == max(at for at, value in values.items() if value > best - 1e-9)
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_threshold_is_exact_without_ties(metric: TuneMetric) -> None:
-    rng = np.random.default_rng(3)
-    labels = (rng.random(400) < 0.1).astype(np.int8)
-    scores = rng.random(400) ** (2 - labels)
-
-    threshold = choose_threshold(labels, scores, metric)
-
-    assert threshold is not None
-    best = max(value_at(labels, scores, at, metric) for at in scores)
-    assert value_at(labels, scores, threshold, metric) == pytest.approx(best, abs=1e-9)
-
-
-def test_threshold_between_equal_f1_is_the_higher_one() -> None:
-    # At 0.9: TP 1, FP 0, FN 1, F1 2/3. At 0.4: TP 2, FP 2, F1 4/6, the same.
-    assert choose_threshold([1, 0, 0, 1], [0.9, 0.6, 0.5, 0.4], "f1") == 0.9
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_constant_scores_leave_one_threshold(metric: TuneMetric) -> None:
-    assert choose_threshold([0, 1, 0], [0.3, 0.3, 0.3], metric) == 0.3
-
-
-def test_threshold_of_float32_scores_is_reached_by_its_own_frame() -> None:
-    scores = np.array([0.1, 0.7], dtype=np.float32)
-
-    threshold = choose_threshold([0, 1], scores, "f1")
-
-    assert threshold == float(scores[1])
-    assert threshold_metrics([0, 1], scores, threshold)["recall"] == 1.0
-
-
-def test_unknown_metric_is_named() -> None:
-    with pytest.raises(ValueError, match="'auprc'"):
-        choose_threshold([0, 1], [0.1, 0.2], "auprc")  # type: ignore[arg-type]
 
 
 def test_metrics_on_paper() -> None:
@@ -115,7 +40,7 @@ def test_metrics_on_paper() -> None:
     assert metrics["undefined"] == {}
 
 
-@given(frames=frames_with_ties, threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]))
+@given(frames=frames_with_ties, threshold=st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0, 2.0]))
 def test_metrics_agree_with_scikit_learn_where_they_are_defined(
     frames: Frames, threshold: float
 ) -> None:
@@ -126,7 +51,7 @@ def test_metrics_agree_with_scikit_learn_where_they_are_defined(
     metrics = dict(frame_metrics(labels, scores, threshold))
 
     expected = {"accuracy": sk.accuracy_score(labels, predicted)}
-    expected["brier_score"] = np.mean((scores - labels) ** 2)
+    expected["brier_score"] = sk.brier_score_loss(labels, scores, pos_label=1)
     if predicted.any():
         expected["precision"] = sk.precision_score(labels, predicted)
     if labels.any():
@@ -143,6 +68,7 @@ def test_metrics_agree_with_scikit_learn_where_they_are_defined(
             expected["mcc"] = sk.matthews_corrcoef(labels, predicted)
     for name, value in expected.items():
         assert metrics[name] == pytest.approx(value, abs=1e-9), name
+    assert {"calibration_error", "calibration_error_quantile"} <= metrics.keys()
     is_none = {name for name, value in metrics.items() if value is None}
     assert is_none == set(metrics["undefined"])
     assert is_none.isdisjoint(expected)
@@ -185,12 +111,24 @@ def test_one_frame_is_measured() -> None:
     assert metrics["undefined"]["auroc"] == "needs both classes, got 1 positive of 1 frames"
 
 
-def test_scores_that_are_no_probabilities_have_no_brier_score() -> None:
-    metrics = frame_metrics([0, 1], [-3.0, 2.0], 0.0)
+@pytest.mark.parametrize("name", ["brier_score", "calibration_error", "calibration_error_quantile"])
+def test_scores_that_are_no_probabilities_have_no_metric_of_probabilities(name: str) -> None:
+    metrics = dict(frame_metrics([0, 1], [-3.0, 2.0], 0.0))
 
-    assert metrics["brier_score"] is None
-    assert "outside [0, 1]" in metrics["undefined"]["brier_score"]
+    assert metrics[name] is None
+    assert "outside [0, 1]" in metrics["undefined"][name]
     assert metrics["auroc"] == 1.0
+
+
+def test_both_calibration_errors_on_paper() -> None:
+    # 14 zeros fill bins of equal mass among them; 0.01 is with them only in the bin 0 to 1/15.
+    metrics = frame_metrics([0] * 14 + [1], [0.0] * 14 + [0.01], 0.5)
+
+    assert metrics["calibration_error"] == pytest.approx((1 - 0.01) / 15, abs=1e-12)
+    assert metrics["calibration_error_quantile"] == pytest.approx(0.99 / 15, abs=1e-12)
+    mixed = frame_metrics([0, 1] * 5, [0.41, 0.45] * 5, 0.5)
+    assert mixed["calibration_error"] == pytest.approx(abs(0.43 - 0.5), abs=1e-12)
+    assert mixed["calibration_error_quantile"] == pytest.approx((0.41 + 0.55) / 2, abs=1e-12)
 
 
 def test_infinite_threshold_is_refused() -> None:

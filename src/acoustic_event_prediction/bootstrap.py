@@ -1,28 +1,24 @@
-"""Confidence intervals by resampling whole episodes.
+"""Confidence intervals by resampling whole units: episodes, or shows of several episodes.
 
 Frames of one episode resemble each other, and an episode's partitions (one per user) hold the same
-conversation, so the episode is the unit that is drawn, with replacement. An episode drawn m times
-weighs m: no frame is copied, and scores are sorted once per episode, never per resample.
-
-Cost, with E episodes, N frames, U distinct scores of positive frames and R resamples: one sort of
-the N scores, a search for U scores in each episode, and a [U, E] x [E, R] matrix product. Memory
-beside the input is one sorted copy and a few [_BLOCK, R] arrays, whatever U and N are.
+conversation, so no less than an episode is drawn, with replacement. A unit drawn m times weighs m;
+see `unit_statistics`.
 """
 
-from collections.abc import Iterator
 from typing import Any, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
-from acoustic_event_prediction.curves import EpisodeFrames, Floats, group_frames
+from acoustic_event_prediction.calibration import NOT_PROBABILITIES
+from acoustic_event_prediction.curves import Floats
+from acoustic_event_prediction.metrics import frame_metrics
+from acoustic_event_prediction.unit_statistics import group_frames, weighted_statistics
 
 CONFIDENCE = 0.95
 # One for all reports: the same frames get the same interval in each of them.
 SEED = 0
-_BLOCK = 1024
-_MIN_EPISODES = 2
+MIN_UNITS = 2
 
 
 class Interval(TypedDict):
@@ -43,16 +39,45 @@ class Intervals(TypedDict):
     precision: Interval | None
     recall: Interval | None
     f1: Interval | None
+    accuracy: Interval | None
+    balanced_accuracy: Interval | None
+    youden_j: Interval | None
+    mcc: Interval | None
+    brier_score: Interval | None
 
 
-class BootstrapIntervals(Intervals):
-    """Intervals over episodes and how they came about; `undefined` says why one is None."""
+class Resampling(TypedDict):
+    """How intervals came about; `undefined` says why a statistic has none."""
 
     confidence: float
-    num_episodes: int
+    num_units: int
     num_resamples: int
     seed: int
     undefined: dict[str, str]
+
+
+class BootstrapIntervals(Intervals, Resampling):
+    """Intervals over units and how they came about."""
+
+
+class Difference(TypedDict):
+    """One statistic of scores a minus that of scores b.
+
+    Attributes:
+        difference: on the frames as they are; None where a or b does not define it.
+        interval: over the resamples, or None.
+        share_above_zero: of the resamples that define the difference, or None.
+    """
+
+    difference: float | None
+    interval: Interval | None
+    share_above_zero: float | None
+
+
+class PairedDifferences(Resampling):
+    """The difference of each of `STATISTICS`, and how the intervals came about."""
+
+    differences: dict[str, Difference]
 
 
 STATISTICS = tuple(Intervals.__annotations__)
@@ -61,18 +86,18 @@ STATISTICS = tuple(Intervals.__annotations__)
 def bootstrap_intervals(
     labels: npt.ArrayLike,
     scores: npt.ArrayLike,
-    episodes: npt.ArrayLike,
+    units: npt.ArrayLike,
     *,
     threshold: float,
     num_resamples: int,
     seed: int,
 ) -> BootstrapIntervals:
-    """Return the 95 % percentile interval of each of `STATISTICS` over episodes, or None.
+    """Return the 95 % percentile interval of each of `STATISTICS` over units, or None.
 
     Args:
         labels: [N], 0 or 1.
         scores: [N], finite.
-        episodes: [N] integers, the same for all frames of an episode.
+        units: [N] integers, the same for all frames that are drawn together.
         threshold: a frame is predicted positive when its score is at least this.
         num_resamples: R; 0 gives no intervals.
         seed: the same seed gives the same intervals.
@@ -80,124 +105,119 @@ def bootstrap_intervals(
     Raises:
         ValueError: see `group_frames`.
     """
-    groups = group_frames(labels, scores, episodes)
+    groups = group_frames(labels, scores, units)
     intervals: dict[str, Interval | None] = dict.fromkeys(STATISTICS)
-    undefined: dict[str, str] = {}
-    if num_resamples == 0:
-        undefined = dict.fromkeys(STATISTICS, "no resamples were asked for")
-    elif len(groups) < _MIN_EPISODES:
-        reason = f"needs at least {_MIN_EPISODES} episodes, got {len(groups)}"
-        undefined = dict.fromkeys(STATISTICS, reason)
-    else:
+    reason = _reason_for_none(len(groups), num_resamples)
+    undefined = {} if reason is None else dict.fromkeys(STATISTICS, reason)
+    if reason is None:
         weights = draw_weights(len(groups), num_resamples, seed)
-        for name, values in weighted_statistics(groups, weights, threshold).items():
-            intervals[name] = _percentile_interval(values)
-            if intervals[name] is None:
-                undefined[name] = f"undefined in all {num_resamples} resamples"
-    head = {"num_episodes": len(groups), "num_resamples": num_resamples, "seed": seed}
-    result: Any = {"confidence": CONFIDENCE, **head, **intervals, "undefined": undefined}
+        values = weighted_statistics(groups, weights, threshold)
+        intervals |= {name: _percentile_interval(values[name]) for name in STATISTICS}
+        undefined = _reasons(intervals, num_resamples, groups.are_probabilities)
+    head = _resampling(len(groups), num_resamples, seed, undefined)
+    result: Any = {**head, **intervals}
     return cast(BootstrapIntervals, result)
 
 
-def draw_weights(num_episodes: int, num_resamples: int, seed: int) -> Floats:
-    """Return how often each episode is drawn in each resample, float64 [E, R]; columns sum to E."""
-    shares = np.full(num_episodes, 1 / num_episodes)
-    drawn = np.random.default_rng(seed).multinomial(num_episodes, shares, size=num_resamples)
+def paired_differences(
+    labels: npt.ArrayLike,
+    scores_a: npt.ArrayLike,
+    scores_b: npt.ArrayLike,
+    units: npt.ArrayLike,
+    *,
+    threshold_a: float,
+    threshold_b: float,
+    num_resamples: int,
+    seed: int,
+) -> PairedDifferences:
+    """Return by how much scores a are above scores b of the same frames, with intervals over units.
+
+    Both are measured on the same resamples of units, so what makes an episode easy or hard for both
+    does not widen the interval.
+
+    Args:
+        labels: [N], 0 or 1.
+        scores_a: [N], finite.
+        scores_b: [N], finite, of the same frames.
+        units: [N] integers, the same for all frames that are drawn together.
+        threshold_a: a frame is predicted positive by a when its score is at least this.
+        threshold_b: the same for b.
+        num_resamples: R; 0 gives differences without intervals.
+        seed: the same seed gives the same intervals.
+
+    Raises:
+        ValueError: see `group_frames`; or a threshold is not finite.
+    """
+    sides = [
+        (group_frames(labels, scores, units), dict(frame_metrics(labels, scores, at)), at)
+        for scores, at in ((scores_a, threshold_a), (scores_b, threshold_b))
+    ]
+    (groups, point_a, _), (_, point_b, _) = sides
+    differences = {
+        name: Difference(
+            difference=_difference(point_a[name], point_b[name]),
+            interval=None,
+            share_above_zero=None,
+        )
+        for name in STATISTICS
+    }
+    reason = _reason_for_none(len(groups), num_resamples)
+    undefined = {} if reason is None else dict.fromkeys(STATISTICS, reason)
+    if reason is None:
+        weights = draw_weights(len(groups), num_resamples, seed)
+        values_a, values_b = (weighted_statistics(side, weights, at) for side, _, at in sides)
+        for name, found in differences.items():
+            gaps = values_a[name] - values_b[name]
+            found["interval"] = _percentile_interval(gaps)
+            if found["interval"] is not None:
+                found["share_above_zero"] = float(np.mean(gaps[np.isfinite(gaps)] > 0))
+        intervals = {name: found["interval"] for name, found in differences.items()}
+        both = all(side.are_probabilities for side, _, _ in sides)
+        undefined = _reasons(intervals, num_resamples, both)
+    head = _resampling(len(groups), num_resamples, seed, undefined)
+    return PairedDifferences(differences=differences, **head)
+
+
+def draw_weights(num_units: int, num_resamples: int, seed: int) -> Floats:
+    """Return how often each unit is drawn in each resample, float64 [E, R]; columns sum to E."""
+    shares = np.full(num_units, 1 / num_units)
+    drawn = np.random.default_rng(seed).multinomial(num_units, shares, size=num_resamples)
     return np.ascontiguousarray(drawn.T, dtype=np.float64)
 
 
-def weighted_statistics(
-    groups: EpisodeFrames, weights: Floats, threshold: float
-) -> dict[str, Floats]:
-    """Return each statistic in each resample, as if episode e were there `weights[e, r]` times.
-
-    Args:
-        groups: frames of E episodes.
-        weights: float64 [E, R], whole numbers of at least 0.
-        threshold: a frame is predicted positive when its score is at least this.
-
-    Returns:
-        float64 [R] for each of `STATISTICS`; NaN where the resample does not define it.
-    """
-    frames_per_episode = groups.num_frames()
-    below = np.array([np.searchsorted(part, threshold, side="left") for part in groups.scores])
-    frames = frames_per_episode @ weights  # [R]
-    predicted = (frames_per_episode - below) @ weights  # [R]
-    positive = groups.num_positive() @ weights  # [R]
-    true_positive = groups.num_positive(threshold) @ weights  # [R]
-    auprc, auroc = _areas(groups, weights)
-    prevalence = _divide(positive, frames)
-    return {
-        "prevalence": prevalence,
-        "auprc": auprc,
-        "auprc_over_prevalence": _divide(auprc, prevalence),
-        "auroc": auroc,
-        "precision": _divide(true_positive, predicted),
-        "recall": _divide(true_positive, positive),
-        "f1": _divide(2 * true_positive, predicted + positive),
-    }
-
-
-def _areas(groups: EpisodeFrames, weights: Floats) -> tuple[Floats, Floats]:
-    """Return AUPRC and AUROC, each [R].
-
-    AUPRC sums gained positives times precision over the distinct scores of positives. AUROC is a
-    quadratic form: `wins[a, b]` counts the pairs of a positive of episode a above a negative of b.
-    """
-    negative_per_episode = groups.num_frames() - groups.num_positive()
-    positive, negative = groups.num_positive() @ weights, negative_per_episode @ weights
-    summed_precision = np.zeros(weights.shape[1])
-    wins = np.zeros((len(groups), len(groups)))
-    true_positive = np.zeros(weights.shape[1])
-    positive_above = np.zeros(len(groups))
-    for gained, at_least, above in _blocks(groups):
-        weighted_gain = gained @ weights  # [B, R]
-        weighted_true = np.cumsum(weighted_gain, axis=0) + true_positive  # [B, R]
-        true_positive = weighted_true[-1].copy()  # the next line changes weighted_true
-        # Where nothing is drawn at this height the gain is 0 too; the 1 only avoids 0 / 0.
-        weighted_true /= np.maximum(at_least @ weights, 1.0)
-        summed_precision += np.einsum("br,br->r", weighted_gain, weighted_true)
-        positive_at_least = np.cumsum(gained.toarray(), axis=0) + positive_above  # [B, E]
-        # Negatives above, and half of those with the same score, are not beaten.
-        half_lost = at_least + above - 2 * positive_at_least + gained.toarray()
-        wins += gained.T @ (negative_per_episode - half_lost / 2)
-        positive_above = positive_at_least[-1]
-    pairs_won = np.einsum("ar,ab,br->r", weights, wins, weights, optimize=True)
-    has_both = np.where((positive > 0) & (negative > 0), 1.0, np.nan)
-    return has_both * _divide(summed_precision, positive), _divide(pairs_won, positive * negative)
-
-
-def _blocks(groups: EpisodeFrames) -> Iterator[tuple[csr_array, Floats, Floats]]:
-    """Yield, for the distinct scores of positives from high to low, B scores at a time.
-
-    Yields:
-        Counts of each episode, [B, E]: positives with exactly this score; frames with at least this
-        score; frames above it.
-    """
-    heights, rows = np.unique(-groups.positive_scores, return_inverse=True)
-    gained = csr_array(
-        (np.ones(rows.size), (rows, groups.positive_episodes)), shape=(heights.size, len(groups))
+def _resampling(
+    num_units: int, num_resamples: int, seed: int, undefined: dict[str, str]
+) -> Resampling:
+    return Resampling(
+        confidence=CONFIDENCE,
+        num_units=num_units,
+        num_resamples=num_resamples,
+        seed=seed,
+        undefined=undefined,
     )
-    for start in range(0, heights.size, _BLOCK):
-        wanted = -heights[start : start + _BLOCK][::-1]  # [B], ascending
-        at_least = np.empty((len(groups), wanted.size))
-        above = np.empty_like(at_least)
-        for episode, scores in enumerate(groups.scores):
-            first = np.searchsorted(scores, wanted, side="left")
-            last = first.copy()
-            # Most scores occur in one episode only, so the second search is for a few of them.
-            is_tied = scores[np.minimum(first, scores.size - 1)] == wanted
-            last[is_tied] = np.searchsorted(scores, wanted[is_tied], side="right")
-            at_least[episode] = (scores.size - first)[::-1]
-            above[episode] = (scores.size - last)[::-1]
-        yield gained[start : start + _BLOCK], at_least.T, above.T
 
 
-def _divide(numerator: Floats, denominator: Floats) -> Floats:
-    """Return the quotient, NaN where the denominator is 0."""
-    quotient = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
-    return quotient
+def _reason_for_none(num_units: int, num_resamples: int) -> str | None:
+    """Return why there can't be any interval, or None if there can."""
+    if num_resamples == 0:
+        return "no resamples were asked for"
+    if num_units < MIN_UNITS:
+        return f"needs at least {MIN_UNITS} units, got {num_units}"
+    return None
+
+
+def _reasons(
+    intervals: dict[str, Interval | None], num_resamples: int, are_probabilities: bool
+) -> dict[str, str]:
+    missing = [name for name, interval in intervals.items() if interval is None]
+    reasons = dict.fromkeys(missing, f"undefined in all {num_resamples} resamples")
+    if not are_probabilities:
+        reasons["brier_score"] = NOT_PROBABILITIES
+    return reasons
+
+
+def _difference(of_a: Any, of_b: Any) -> float | None:
+    return None if of_a is None or of_b is None else float(of_a - of_b)
 
 
 def _percentile_interval(values: Floats) -> Interval | None:

@@ -6,6 +6,7 @@ can't be told apart by any threshold, so they count as one block everywhere.
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,13 @@ from acoustic_event_prediction.frames import FRAMES_PER_HOUR
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int8]
+
+
+class SortedFrames(NamedTuple):
+    """The scores of N frames and of the P positive ones among them, each float64 and ascending."""
+
+    scores: Floats
+    positive_scores: Floats
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,9 @@ class ScoreCurve:
         if not self.has_both_classes:
             return None
         gained = np.diff(self.true_positive, prepend=0)
-        return float(gained @ (self.true_positive / self.predicted_positive)) / self.num_positive
+        at = np.flatnonzero(gained)
+        precision = self.true_positive[at] / self.predicted_positive[at]
+        return float(gained[at] @ precision) / self.num_positive
 
     def recall_at_false_alarms(self, per_hour: float) -> float | None:
         """Return the recall at the lowest threshold with at most so many false alarms, or None.
@@ -75,40 +85,10 @@ class ScoreCurve:
         """
         if not self.has_both_classes:
             return None
-        # Through the decimal digits: the float 0.3 is below 3/10, and one alarm would be too many.
-        limit = Fraction(str(per_hour)) * self.num_frames // FRAMES_PER_HOUR
         false_positive = self.predicted_positive - self.true_positive
-        most = min(limit, self.num_negative)
+        most = min(allowed_false_positives(per_hour, self.num_frames), self.num_negative)
         num_allowed = int(np.searchsorted(false_positive, most, side="right"))
         return int(self.true_positive[num_allowed - 1]) / self.num_positive if num_allowed else 0.0
-
-
-@dataclass(frozen=True)
-class EpisodeFrames:
-    """The frames of E episodes, sorted for counting.
-
-    Attributes:
-        scores: E arrays float64 [N_e], ascending.
-        positive_scores: float64 [P], descending.
-        positive_episodes: int64 [P], the episode of each positive frame, 0 to E - 1.
-    """
-
-    scores: list[Floats]
-    positive_scores: Floats
-    positive_episodes: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        """Return E."""
-        return len(self.scores)
-
-    def num_frames(self) -> Floats:
-        """Return the frames of each episode, float64 [E]."""
-        return np.array([len(scores) for scores in self.scores], dtype=np.float64)
-
-    def num_positive(self, threshold: float = -np.inf) -> Floats:
-        """Return each episode's positive frames with a score of at least `threshold`, [E]."""
-        chosen = self.positive_episodes[self.positive_scores >= threshold]
-        return np.bincount(chosen, minlength=len(self)).astype(np.float64)
 
 
 def score_curve(labels: npt.ArrayLike, scores: npt.ArrayLike) -> ScoreCurve:
@@ -121,45 +101,43 @@ def score_curve(labels: npt.ArrayLike, scores: npt.ArrayLike) -> ScoreCurve:
     Raises:
         ValueError: the arrays differ in length, are empty or hold other values.
     """
+    return curve_of(sort_frames(labels, scores))
+
+
+def sort_frames(labels: npt.ArrayLike, scores: npt.ArrayLike) -> SortedFrames:
+    """Sort the scores once; what needs nothing else of the frames can share them.
+
+    Raises:
+        ValueError: see `check_frames`.
+    """
     label_array, score_array = check_frames(labels, scores)
-    ascending = np.sort(score_array)
+    return SortedFrames(np.sort(score_array), np.sort(score_array[label_array == 1]))
+
+
+def curve_of(frames: SortedFrames) -> ScoreCurve:
+    """Count positives and predictions at every distinct score; see `score_curve`."""
+    ascending, positive = frames
     starts = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
     thresholds = ascending[starts]
-    positive = np.sort(score_array[label_array == 1])
-    true_positive = positive.size - np.searchsorted(positive, thresholds, side="left")
+    # Mostly there are far fewer positives than scores, so positives are what is searched for.
+    gained = np.bincount(np.searchsorted(thresholds, positive), minlength=thresholds.size)
     return ScoreCurve(
         thresholds=thresholds[::-1],
-        true_positive=true_positive[::-1],
-        predicted_positive=(score_array.size - starts)[::-1],
-        num_frames=score_array.size,
+        true_positive=np.cumsum(gained[::-1]),
+        predicted_positive=(ascending.size - starts)[::-1],
+        num_frames=ascending.size,
         num_positive=positive.size,
     )
 
 
-def group_frames(
-    labels: npt.ArrayLike, scores: npt.ArrayLike, episodes: npt.ArrayLike
-) -> EpisodeFrames:
-    """Sort the frames of each episode by score; episode numbers are used in ascending order.
+def allowed_false_positives(per_hour: float, num_frames: int) -> int:
+    """Return the largest number of false positives that is at most `per_hour` of these frames.
 
-    Raises:
-        ValueError: see `check_frames`; or `episodes` has another length.
+    >>> allowed_false_positives(0.3, 150_000)
+    1
     """
-    label_array, score_array = check_frames(labels, scores)
-    episode_array = np.asarray(episodes)
-    if episode_array.shape != score_array.shape:
-        raise ValueError(
-            f"need one episode number per frame, got {episode_array.shape} for {score_array.shape}"
-        )
-    numbers, members = np.unique(episode_array, return_inverse=True)  # [E], [N]
-    grouped = score_array[np.argsort(members, kind="stable")]
-    ends = np.cumsum(np.bincount(members, minlength=numbers.size))
-    positive = np.flatnonzero(label_array)
-    positive = positive[np.argsort(-score_array[positive], kind="stable")]
-    return EpisodeFrames(
-        scores=[np.sort(part) for part in np.split(grouped, ends[:-1])],
-        positive_scores=score_array[positive],
-        positive_episodes=members[positive],
-    )
+    # Through the decimal digits: the float 0.3 is below 3/10, and one alarm would be too many.
+    return Fraction(str(per_hour)) * num_frames // FRAMES_PER_HOUR
 
 
 def check_frames(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Labels, Floats]:

@@ -1,18 +1,27 @@
-"""How good frame scores are: thresholds, and metrics that may be undefined.
+"""How good frame scores are: metrics that may be undefined.
 
 A metric that the data does not define (precision when nothing is predicted positive) is None with a
 reason, never 0.0 and never NaN.
 """
 
 import math
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from acoustic_event_prediction.curves import Floats, Labels, ScoreCurve, check_frames, score_curve
-
-TuneMetric = Literal["f1", "youden_j", "mcc"]
+from acoustic_event_prediction.calibration import (
+    NOT_PROBABILITIES,
+    are_probabilities,
+    calibration_error_of,
+)
+from acoustic_event_prediction.curves import (
+    Floats,
+    Labels,
+    check_frames,
+    curve_of,
+    sort_frames,
+)
 
 
 class ConfusionMatrix(TypedDict):
@@ -49,34 +58,8 @@ class FrameMetrics(ThresholdMetrics):
     auprc_over_prevalence: float | None
     auroc: float | None
     brier_score: float | None
-
-
-def choose_threshold(
-    labels: npt.ArrayLike, scores: npt.ArrayLike, metric: TuneMetric
-) -> float | None:
-    """Return the score at which `metric` is largest when used as the threshold.
-
-    Every distinct score is tried. Among equal maxima the highest threshold wins, the one that
-    predicts fewest positives. MCC at a threshold that makes every frame positive counts as 0.
-
-    Args:
-        labels: [N], 0 or 1.
-        scores: [N], finite.
-        metric: "f1", "youden_j" or "mcc".
-
-    Returns:
-        One of the scores, or None when all frames have the same label.
-
-    Raises:
-        ValueError: see `score_curve`; or the metric is unknown.
-
-    >>> choose_threshold([0, 1, 0, 1], [0.1, 0.4, 0.6, 0.9], "f1")
-    0.4
-    """
-    curve = score_curve(labels, scores)
-    if not curve.has_both_classes:
-        return None
-    return float(curve.thresholds[np.argmax(_objective(curve, metric))])
+    calibration_error: float | None
+    calibration_error_quantile: float | None
 
 
 def threshold_metrics(
@@ -90,7 +73,7 @@ def threshold_metrics(
         threshold: finite.
 
     Raises:
-        ValueError: see `score_curve`; or the threshold is not finite.
+        ValueError: see `check_frames`; or the threshold is not finite.
     """
     return _at_threshold(*check_frames(labels, scores), threshold)
 
@@ -100,7 +83,8 @@ def frame_metrics(labels: npt.ArrayLike, scores: npt.ArrayLike, threshold: float
 
     Args:
         labels: [N], 0 or 1.
-        scores: [N], finite; the Brier score is defined only when all lie in [0, 1].
+        scores: [N], finite; the Brier score and the calibration errors, with bins of equal width
+            and of equal mass, are defined only when all lie in [0, 1].
         threshold: finite; a frame is predicted positive when its score is at least this.
 
     Raises:
@@ -108,7 +92,8 @@ def frame_metrics(labels: npt.ArrayLike, scores: npt.ArrayLike, threshold: float
     """
     checked_labels, checked_scores = check_frames(labels, scores)
     at_threshold = _at_threshold(checked_labels, checked_scores, threshold)
-    curve = score_curve(checked_labels, checked_scores)
+    ordered = sort_frames(checked_labels, checked_scores)
+    curve = curve_of(ordered)
     auprc = curve.auprc()
     prevalence = curve.num_positive / curve.num_frames
     undefined = dict(at_threshold["undefined"])
@@ -116,10 +101,11 @@ def frame_metrics(labels: npt.ArrayLike, scores: npt.ArrayLike, threshold: float
         reason = _one_class_reason(curve.num_positive, curve.num_frames)
         undefined |= dict.fromkeys(("auprc", "auprc_over_prevalence", "auroc"), reason)
     brier_score = None
-    if curve.thresholds[-1] < 0 or curve.thresholds[0] > 1:
-        undefined["brier_score"] = "a score lies outside [0, 1], so scores are no probabilities"
-    else:
+    if are_probabilities(ordered):
         brier_score = float(np.mean((checked_scores - checked_labels) ** 2))
+    else:
+        names = ("brier_score", "calibration_error", "calibration_error_quantile")
+        undefined |= dict.fromkeys(names, NOT_PROBABILITIES)
     return FrameMetrics(
         num_frames=curve.num_frames,
         num_positive=curve.num_positive,
@@ -128,31 +114,10 @@ def frame_metrics(labels: npt.ArrayLike, scores: npt.ArrayLike, threshold: float
         auprc_over_prevalence=None if auprc is None else auprc / prevalence,
         auroc=curve.auroc(),
         brier_score=brier_score,
+        calibration_error=calibration_error_of(ordered, "uniform"),
+        calibration_error_quantile=calibration_error_of(ordered, "quantile"),
         **(at_threshold | {"undefined": undefined}),
     )
-
-
-def _objective(curve: ScoreCurve, metric: TuneMetric) -> Floats:
-    """Return a value that grows with the metric at each of the K thresholds.
-
-    Counts of up to 1.8e8 frames are exact here, so equal F1 or Youden's J values stay equal.
-    """
-    true_positive = curve.true_positive.astype(np.float64)
-    predicted = curve.predicted_positive.astype(np.float64)
-    if metric == "f1":
-        f1: Floats = 2 * true_positive / (predicted + curve.num_positive)
-        return f1
-    # (TP * TN - FP * FN) and J * P * N are the same integer, TP * N - FP * P.
-    margin = true_positive * curve.num_negative - (predicted - true_positive) * curve.num_positive
-    if metric == "youden_j":
-        return margin
-    if metric == "mcc":
-        spread = np.sqrt(predicted * (curve.num_frames - predicted))
-        scale = math.sqrt(curve.num_positive * curve.num_negative)
-        # The square root rounds; to 12 decimals, equal MCCs compare equal again.
-        mcc: Floats = np.round(margin / np.maximum(spread, 1.0) / scale, 12)
-        return mcc
-    raise ValueError(f"metric must be 'f1', 'youden_j' or 'mcc', got {metric!r}")
 
 
 def _at_threshold(labels: Labels, scores: Floats, threshold: float) -> ThresholdMetrics:
