@@ -56,6 +56,12 @@ class RawEpisode:
         """Return `<split>/<name>`."""
         return f"{self.split}/{self.name}"
 
+    @property
+    def show(self) -> str | None:
+        """Return the part of the name before its first underscore, or None without one."""
+        show, underscore, _ = self.name.partition("_")
+        return show if underscore and show else None
+
 
 @dataclass(frozen=True)
 class RawCorpus:

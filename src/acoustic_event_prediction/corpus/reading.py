@@ -94,6 +94,7 @@ def read_episode(
             episode_id=raw.episode_id,
             split=raw.split,
             name=raw.name,
+            show=raw.show,
             duration_seconds=duration,
             num_frames=count_frames(audio.num_samples, audio.sample_rate_hz),
             audio=audio,

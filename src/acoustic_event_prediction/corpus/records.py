@@ -50,6 +50,7 @@ class Episode(Record):
         episode_id: `<split>/<name>`.
         split: train, validation or test.
         name: file name without extension, in Unicode NFC.
+        show: that the episode belongs to; None if its name says none.
         duration_seconds: of the mix.
         num_frames: T, the number of 80 ms frames that the mix begins.
         audio: the mix.
@@ -61,6 +62,7 @@ class Episode(Record):
     episode_id: str
     split: str
     name: str
+    show: str | None = None
     duration_seconds: float
     num_frames: int
     audio: AudioFile

@@ -55,7 +55,7 @@ def label(
     target: str = "any",
     shift_frames: int = 2,
 ) -> dict[str, list[int]]:
-    _, distances, labels = label_episodes(
+    _, _, distances, labels = label_episodes(
         lazily(chosen),
         lazily({"train/show": events, "test/show": events, "train/other": EVENTS}),
         LabelingParams.model_validate(
@@ -91,6 +91,18 @@ def test_another_event_of_either_vocabulary_can_be_predicted() -> None:
     assert label(assignments("A"), event="Repetitions")["test/show/A"] == [0]
 
 
+def test_the_events_are_those_of_the_target_by_onset() -> None:
+    labeling = LabelingParams(event="Laughter", target="user", shift_frames=2)
+    loads = lazily({name: EVENTS[::-1] for name in ("train/show", "test/show")})
+
+    for target, onsets in (("user", [0.33]), ("any", [0.33, 0.65])):
+        chosen = labeling.model_copy(update={"target": target})
+        made = label_episodes(lazily(assignments("A")), loads, chosen).target_events
+        table = made["train/show/A"]()
+        assert table.columns.tolist() == ["onset", "offset", "speaker"]
+        assert table["onset"].tolist() == onsets
+
+
 def test_an_unknown_event_is_an_error_that_lists_the_labels() -> None:
     with pytest.raises(CorpusError, match=r"'laughter'.*Laughter, Words; .*also Repetitions"):
         label(assignments("A"), event="laughter")
@@ -112,4 +124,4 @@ def test_the_log_gives_the_prevalence_by_split(caplog: pytest.LogCaptureFixture)
 def test_the_pipeline_makes_labels_from_events_alone() -> None:
     pipeline = create_pipeline()
     assert pipeline.inputs() == {"assignments", "events", "params:labeling"}
-    assert pipeline.outputs() == {"label_summary", "onset_distances", "labels"}
+    assert pipeline.outputs() == {*("label_summary", "target_events", "onset_distances", "labels")}

@@ -19,12 +19,14 @@ logger = logging.getLogger(__name__)
 
 Labels = dict[str, Callable[[], npt.NDArray[np.int8]]]
 Distances = dict[str, Callable[[], npt.NDArray[np.int16]]]
+Tables = dict[str, Callable[[], pd.DataFrame]]
 
 
 class LabelingResult(NamedTuple):
-    """What the labels are, the frames to the next onset, and the labels; so they are saved."""
+    """What the labels are, the events, the frames to the next one, and the labels; so saved."""
 
     label_summary: dict[str, Any]
+    target_events: Tables
     onset_distances: Distances
     labels: Labels
 
@@ -42,8 +44,9 @@ def label_episodes(
         labeling: which event, whose, and how far ahead.
 
     Returns:
-        The settings with counts per split, and by assignment id callables: one gives int16 [T], the
-        frames to the next onset, the other int8 [T], the labels at `shift_frames`.
+        The settings with counts per split, and by assignment id callables: one gives the table of
+        the predicted events (onset, offset in seconds, speaker; by onset), one int16 [T], the
+        frames to the next onset, one int8 [T], the labels at `shift_frames`.
 
     Raises:
         CorpusError: no event in the corpus has the label, or `target: user` without users.
@@ -54,10 +57,12 @@ def label_episodes(
     tables = {episode_id: load() for episode_id, load in events.items() if episode_id in wanted}
     chosen = _choose_events(tables, labeling.event)
     distances: Distances = {}
+    targets: Tables = {}
     for item in records:
         table = chosen[item.episode_id]
         if labeling.target == "user":
             table = table[table["speaker"] == item.user]
+        targets[item.assignment_id] = partial(_target_table, table)
         onsets = table["onset"].to_numpy(dtype=np.float64)
         distances[item.assignment_id] = partial(onset_distances, onsets, item.num_frames)
     labels: Labels = {
@@ -65,7 +70,12 @@ def label_episodes(
     }
     summary = {"labeling": labeling.model_dump(), "splits": _count(labels)}
     _log_prevalence(summary["splits"], labeling)
-    return LabelingResult(summary, distances, labels)
+    return LabelingResult(summary, targets, distances, labels)
+
+
+def _target_table(table: pd.DataFrame) -> pd.DataFrame:
+    columns = ["onset", "offset", "speaker"]
+    return table[columns].sort_values(columns[:2], kind="stable", ignore_index=True)
 
 
 def _label(

@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 label_episodes,
                 inputs=["assignments", "events", "params:labeling"],
-                outputs=["label_summary", "onset_distances", "labels"],
+                outputs=["label_summary", "target_events", "onset_distances", "labels"],
                 name="label_episodes",
             )
         ]
