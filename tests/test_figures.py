@@ -1,12 +1,8 @@
-import io
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from matplotlib import image
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from acoustic_event_prediction.figures import (
     SplitFrames,
@@ -15,6 +11,7 @@ from acoustic_event_prediction.figures import (
     roc_figure,
     thin,
 )
+from tests.drawn import assert_is_whole, texts_of
 
 NO_POSITIVES = SplitFrames(np.zeros(10, dtype=np.int8), np.linspace(0, 1, 10))
 
@@ -26,31 +23,12 @@ def make_frames(num_frames: int, prevalence: float) -> SplitFrames:
     return SplitFrames(labels, rng.random(num_frames) ** (4 - 3 * labels))
 
 
-def render(figure: Figure) -> npt.NDArray[np.float64]:
-    png = io.BytesIO()
-    figure.savefig(png, dpi=100)
-    png.seek(0)
-    return np.asarray(image.imread(png))
-
-
-def texts_of(figure: Figure) -> list[str]:
-    return [found.get_text() for found in figure.findobj(Text) if found.get_text()]
-
-
-def assert_nothing_touches_the_border(figure: Figure) -> None:
-    pixels = render(figure)[..., :3]
-    border = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
-    assert all((edge == 1).all() for edge in border)
-    assert pixels.shape[1] == 350
-
-
 @pytest.mark.parametrize("prevalence", [0.0005, 0.01, 0.4])
 def test_curves_are_as_wide_as_a_column_and_nothing_is_clipped(prevalence: float) -> None:
     frames = {name: make_frames(30_000, prevalence) for name in ("validation", "test")}
 
     for figure in (roc_figure(frames, 0.7), pr_figure(frames, 0.7)):
-        assert_nothing_touches_the_border(figure)
-        assert min(text.get_fontsize() for text in figure.findobj(Text)) >= 7
+        assert_is_whole(figure)
 
 
 def test_legends_give_area_and_prevalence() -> None:
@@ -97,7 +75,7 @@ def test_split_of_one_class_is_explained_beside_the_other_curve(draw: Draw) -> N
     figure = draw({"validation": make_frames(100, 0.2), "test": NO_POSITIVES}, 0.5)
 
     assert "test: no curve, none of 10 frames is positive" in texts_of(figure)
-    assert_nothing_touches_the_border(figure)
+    assert_is_whole(figure)
 
 
 @pytest.mark.parametrize("draw", [roc_figure, pr_figure])
@@ -107,11 +85,11 @@ def test_figure_without_any_curve_says_why(draw: Draw) -> None:
 
     assert any("no curve: no split has both" in text for text in texts_of(figure))
     assert "validation: no curve, none of 3 frames is negative" in texts_of(figure)
-    assert_nothing_touches_the_border(figure)
+    assert_is_whole(figure)
 
 
 def test_threshold_above_all_scores_is_drawn_without_a_precision() -> None:
-    assert_nothing_touches_the_border(pr_figure({"test": make_frames(100, 0.05)}, 1.0))
+    assert_is_whole(pr_figure({"test": make_frames(100, 0.05)}, 1.0))
 
 
 def test_confusion_matrix_gives_counts_and_shares_of_the_true_class() -> None:
@@ -137,7 +115,7 @@ def test_confusion_matrix_gives_counts_and_shares_of_the_true_class() -> None:
     assert "12,345,678\n100.0 %" in texts
     assert "3\n75.0 %" in texts
     assert texts.count("0\nno such frames") == 2
-    assert_nothing_touches_the_border(figure)
+    assert_is_whole(figure)
 
 
 def test_thinned_curve_keeps_ends_and_extremes() -> None:

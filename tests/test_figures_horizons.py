@@ -1,14 +1,11 @@
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import image
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from acoustic_event_prediction.figures_horizons import horizons_figure
+from tests.drawn import assert_is_whole, texts_of
 
 MEASURES = ("auprc_over_prevalence", "auroc")
 
@@ -40,20 +37,6 @@ def undefined(table: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def texts_of(figure: Figure) -> list[str]:
-    return [found.get_text() for found in figure.findobj(Text) if found.get_text()]
-
-
-def assert_nothing_touches_the_border(figure: Figure) -> None:
-    png = io.BytesIO()
-    figure.savefig(png, dpi=100)
-    png.seek(0)
-    pixels = np.asarray(image.imread(png))[..., :3]
-    border = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
-    assert all((edge == 1).all() for edge in border)
-    assert pixels.shape[1] == 350
-
-
 @pytest.mark.parametrize(
     "table",
     [
@@ -66,10 +49,7 @@ def assert_nothing_touches_the_border(figure: Figure) -> None:
     ids=["plain", "one horizon", "many horizons and rates", "one split undefined", "undefined"],
 )
 def test_figure_is_as_wide_as_a_column_and_nothing_is_clipped(table: pd.DataFrame) -> None:
-    figure = horizons_figure(table)
-
-    assert_nothing_touches_the_border(figure)
-    assert min(text.get_fontsize() for text in figure.findobj(Text)) >= 7
+    assert_is_whole(horizons_figure(table))
 
 
 def test_ticks_are_the_lead_times() -> None:

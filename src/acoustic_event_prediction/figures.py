@@ -1,50 +1,35 @@
 """ROC curve, precision-recall curve and confusion matrices, at the width of a paper's column.
 
-Figures are built without pyplot, so nothing is shown, registered or left over. A split in which all
-frames have one label has no curve; the legend says so.
+A split in which all frames have one label has no curve; the legend says so.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from acoustic_event_prediction.curves import Floats, ScoreCurve, score_curve
+from acoustic_event_prediction.figure_style import (
+    GREY,
+    LINES,
+    RARE,
+    SMALL,
+    STYLE,
+    WIDTH_INCHES,
+    plain_log_ticks,
+    say_empty,
+)
 from acoustic_event_prediction.metrics import ConfusionMatrix, threshold_metrics
 
-WIDTH_INCHES = 3.5
-STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "lines.linewidth": 1.4,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
-# Okabe and Ito's palette: apart for every kind of colour vision, and in grey by the dashes.
-LINES: dict[str, dict[str, Any]] = {
-    "validation": {"color": "#D55E00", "linestyle": (0, (4, 1.5))},
-    "test": {"color": "#0072B2", "linestyle": "-"},
-}
-GREY = "#555555"
 _GRID = 2000
-# Below this prevalence a linear precision axis shows a curve that hugs the bottom.
-_RARE = 0.2
-_VERY_RARE = 1e-3
 _DARK = 0.6
 
 
-@dataclass(frozen=True)
-class SplitFrames:
+class SplitFrames(NamedTuple):
     """Labels int8 [N] and scores float64 [N] of one split."""
 
     labels: npt.NDArray[np.int8]
@@ -199,24 +184,19 @@ def _mark(axes: Axes, name: str, x: float, y: float) -> None:
 
 
 def _scale_precision(axes: Axes, lowest: float) -> None:
-    if lowest >= _RARE:
+    if lowest >= RARE:
         axes.set(ylabel="Precision", ylim=(-0.02, 1.02))
         return
     axes.set(ylabel="Precision (log scale)", yscale="log", ylim=(lowest / 1.5, 1.15))
-    steps = (1.0, 2.0, 5.0) if lowest > _VERY_RARE else (1.0,)
-    axes.yaxis.set_major_locator(LogLocator(subs=steps))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain_log_ticks(axes.yaxis, lowest, 1.0)
 
 
 def _finish(figure: Figure, axes: Axes, threshold: float, *, num_curves: int) -> None:
-    axes.tick_params(labelsize=7)
+    axes.tick_params(labelsize=SMALL)
     if num_curves:
         axes.plot([], [], "o", color=GREY, markersize=5, label=f"threshold {threshold:.3g}")
     else:
-        text = "no curve: no split has both\npositive and negative frames"
-        place: Any = {"ha": "center", "va": "center", "transform": axes.transAxes}
-        axes.text(0.5, 0.5, text, **place, bbox={"color": "white"})
+        say_empty(axes, "no curve: no split has both\npositive and negative frames")
     figure.legend(loc="outside lower left", frameon=False)
 
 
@@ -232,5 +212,5 @@ def _draw_cells(axes: Axes, counts: npt.NDArray[np.int64]) -> None:
     axes.set_xticks([0, 1], ["negative", "positive"])
     axes.set_yticks([0, 1], ["negative", "positive"], rotation=90, va="center")
     axes.set_ylabel("True")
-    axes.tick_params(length=0, labelsize=7)
+    axes.tick_params(length=0, labelsize=SMALL)
     axes.spines[:].set_visible(False)

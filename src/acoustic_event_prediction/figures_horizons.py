@@ -16,7 +16,7 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from acoustic_event_prediction.figures import GREY, LINES, STYLE, WIDTH_INCHES
+from acoustic_event_prediction.figure_style import GREY, LINES, STYLE, WIDTH_INCHES, say_empty
 
 _MARKERS = "osD^vPX"
 _MOST_TICKS = 8
@@ -47,7 +47,7 @@ def horizons_figure(table: pd.DataFrame) -> Figure:
         panels[2].set(ylabel="Recall at a\nfalse alarm rate", xlabel="Lead time (ms, log scale)")
         _scale_leads(panels[2], sorted(set(table["lead_time_ms"])))
         if table["auroc"].isna().all():
-            _say_undefined(panels[0])
+            say_empty(panels[0], "undefined: no horizon has both\npositive and negative frames")
         _add_legend(figure, table, rates)
     return figure
 
@@ -78,12 +78,6 @@ def _draw_recalls(axes: Axes, table: pd.DataFrame) -> dict[str, str]:
         column.removeprefix("recall_at_").removesuffix("_per_hour"): marker
         for column, marker in markers.items()
     }
-
-
-def _say_undefined(axes: Axes) -> None:
-    text = "undefined: no horizon has both\npositive and negative frames"
-    place: Any = {"ha": "center", "va": "center", "transform": axes.transAxes}
-    axes.text(0.5, 0.5, text, **place, bbox={"color": "white"})
 
 
 def _scale_leads(axes: Axes, leads: list[float]) -> None:
