@@ -14,7 +14,10 @@ MODULES = {
 # Everything that is not named here is a domain module: it knows neither Kedro nor processes.
 KEDRO_LAYERS = ("pipelines", "datasets", "hooks", "settings", "pipeline_registry", "__main__")
 PROCESS_LAYERS = ("workers",)
-MADE_OF = {"horizon_sweep": {"labeling", "training", "evaluation"}}
+MADE_OF = {
+    "baselines": {"feature_extraction", "training", "evaluation"},
+    "horizon_sweep": {"labeling", "training", "evaluation"},
+}
 
 
 def imports(path: Path) -> set[str]:

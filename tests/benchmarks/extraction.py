@@ -57,7 +57,7 @@ from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint, loc
 from acoustic_event_prediction.speech_lm.episode_input import EpisodeInput, Listeners
 from acoustic_event_prediction.speech_lm.extraction import extract_batch
 from acoustic_event_prediction.speech_lm.words import text_tokens
-from acoustic_event_prediction.workers.extract_features import EpisodeTask, prepare_episode
+from acoustic_event_prediction.workers.episode_tasks import EpisodeTask, prepare_episode
 from acoustic_event_prediction.workers.launch import worker_environment
 
 SAMPLE = Path(__file__).parents[2] / "data" / "01_raw" / "sample"

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from acoustic_event_prediction.errors import CheckpointError
 from acoustic_event_prediction.params import CheckpointParams
-from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm
+from acoustic_event_prediction.speech_lm.checkpoint import load_mimi, load_speech_lm
 from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from tests.conftest import locate
 
@@ -45,6 +45,36 @@ def test_the_identity_follows_the_content_and_not_the_folder(
     weights["text_emb.weight"][5, 5] += 1
     save_file(weights, directory / "model.safetensors")
     assert locate(directory).identity != locate(sample_checkpoint_directory).identity
+
+
+def test_mimi_has_an_identity_of_its_own(directory: Path) -> None:
+    before = locate(directory)
+    (directory / "model.safetensors").write_bytes(b"another language model")
+    assert locate(directory).mimi_identity == before.mimi_identity
+    weights = load_file(directory / "mimi.safetensors")
+    next(iter(weights.values())).add_(1)
+    save_file(weights, directory / "mimi.safetensors")
+    assert locate(directory).mimi_identity != before.mimi_identity
+
+
+def test_mimi_is_loaded_without_the_language_models_weights(directory: Path) -> None:
+    (directory / "model.safetensors").write_bytes(b"damaged")
+    checkpoint = locate(directory)
+    mimi = load_mimi(checkpoint, CPU)
+    assert mimi.dimension == checkpoint.latent_dim == 64
+    assert not any(parameter.requires_grad for parameter in mimi.parameters())
+    (directory / "mimi.safetensors").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match=r"mimi\.safetensors can't be loaded"):
+        load_mimi(locate(directory), CPU)
+
+
+@pytest.mark.parametrize("changes", [{"seanet": None}, {"seanet": {"dimension": "wide"}}])
+def test_a_codec_that_does_not_say_its_width_is_named(
+    directory: Path, changes: dict[str, object]
+) -> None:
+    (directory / "mimi_config.json").write_text(json.dumps(changes))
+    with pytest.raises(CheckpointError, match=r"mimi_config\.json: (seanet|dimension) must be"):
+        _ = locate(directory).latent_dim
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "mimi.safetensors", "tokenizer.model"])
@@ -128,6 +158,7 @@ def test_a_cached_repository_is_used_offline_and_named_by_its_commit(
     assert checkpoint.moshi_weights.parent == hub_cache / "snapshots" / commit
     assert checkpoint.feature_dim == 128
     assert load_speech_lm(checkpoint, CPU).temporal.dim == 128
+    assert checkpoint.mimi_identity == checkpoint.identity
 
 
 def test_a_repository_that_was_fetched_in_part_is_not_used(hub_cache: Path) -> None:

@@ -201,9 +201,7 @@ def test_a_full_disk_stops_everything_and_leaves_nothing_half_written(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(
-        "acoustic_event_prediction.speech_lm.block_io.FrameArrayWriter.append", fail
-    )
+    monkeypatch.setattr("acoustic_event_prediction.frame_arrays.FrameArrayWriter.append", fail)
     tracks, _ = write_tracks(tmp_path, 1920, seed=0)
     with pytest.raises(StoreError, match="No space left"):
         extract([episode("x", tracks, 1920, [])], short_context_lm, store)

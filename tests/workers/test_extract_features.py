@@ -9,12 +9,13 @@ from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.errors import AudioError, CorpusError
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
 from acoustic_event_prediction.speech_lm.provenance import feature_provenance
-from acoustic_event_prediction.workers.extract_features import (
+from acoustic_event_prediction.workers.episode_tasks import (
+    Describe,
     EpisodeTask,
-    ExtractionJob,
-    _require_provenance,
     batches,
+    require_unchanged,
 )
+from acoustic_event_prediction.workers.extract_features import ExtractionJob
 from tests.made import audio_file, extraction_params, stream_params
 
 
@@ -96,9 +97,7 @@ TABLES = {
 
 
 @pytest.fixture
-def ready(
-    tmp_path: Path, short_context_checkpoint: Checkpoint
-) -> tuple[EpisodeTask, ExtractionJob]:
+def ready(tmp_path: Path, short_context_checkpoint: Checkpoint) -> tuple[EpisodeTask, Describe]:
     """A task whose audio file and tables are those of its provenance."""
     path = tmp_path / "x.wav"
     path.write_bytes(b"sound")
@@ -118,20 +117,21 @@ def ready(
         settings=job.settings,
         streams=job.streams,
     )
-    return made.model_copy(update={"episode": episode, "provenances": [provenance]}), job
+    task_of_it = made.model_copy(update={"episode": episode, "provenances": [provenance]})
+    return task_of_it, job.describe
 
 
 def test_what_is_read_must_be_what_the_provenance_says(
-    ready: tuple[EpisodeTask, ExtractionJob], tmp_path: Path
+    ready: tuple[EpisodeTask, Describe], tmp_path: Path
 ) -> None:
-    made, job = ready
-    _require_provenance(made, TABLES, tmp_path, job)
+    made, describe = ready
+    require_unchanged(made, TABLES, tmp_path, describe)
     other_words = TABLES["words"].assign(text=["no"])
     with pytest.raises(CorpusError, match=r"episode\.words has changed while the run was going on"):
-        _require_provenance(made, TABLES | {"words": other_words}, tmp_path, job)
+        require_unchanged(made, TABLES | {"words": other_words}, tmp_path, describe)
     (tmp_path / "x.wav").write_bytes(b"SOUND")
     with pytest.raises(AudioError, match=r"x\.wav has changed since it was ingested"):
-        _require_provenance(made, TABLES, tmp_path, job)
+        require_unchanged(made, TABLES, tmp_path, describe)
     (tmp_path / "x.wav").unlink()
     with pytest.raises(AudioError, match=r"x\.wav can't be read"):
-        _require_provenance(made, TABLES, tmp_path, job)
+        require_unchanged(made, TABLES, tmp_path, describe)

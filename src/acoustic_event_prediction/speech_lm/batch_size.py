@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import psutil
 import torch
+from moshi.models.compression import MimiModel
 from torch import nn
 
 from acoustic_event_prediction.errors import DeviceError
 from acoustic_event_prediction.frames import SAMPLES_PER_FRAME
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
-from acoustic_event_prediction.speech_lm.features import MIMI_FRAMES, BlockPlan
+from acoustic_event_prediction.speech_lm.codec import MIMI_FRAMES
+from acoustic_event_prediction.speech_lm.features import BlockPlan
 from acoustic_event_prediction.speech_lm.temporal import attention_layers, ring_capacity
 
 # A pass over fewer frames leaves the weights' way from memory to the arithmetic units unpaid for:
@@ -48,10 +50,15 @@ def memory_need(lm: SpeechLM, plan: BlockPlan) -> MemoryNeed:
     widest = max(m.out_features for m in lm.temporal.modules() if isinstance(m, nn.Linear))
     positions = 4 * 8 * capacity  # int64 positions and their differences, a mask for each head
     transformer = chunk * (_BUFFERS * widest * itemsize + positions)
-    channels = next(m.out_channels for m in lm.mimi.encoder.modules() if isinstance(m, nn.Conv1d))
-    samples = min(MIMI_FRAMES, chunk) * SAMPLES_PER_FRAME
-    codec = 2 * _BUFFERS * samples * channels * 4
+    codec = codec_bytes(lm.mimi, plan)
     return MemoryNeed(context=rings, activations=transformer + codec)
+
+
+def codec_bytes(mimi: MimiModel, plan: BlockPlan) -> int:
+    """Return what Mimi needs for the two streams of an assignment, during a block."""
+    channels = next(m.out_channels for m in mimi.encoder.modules() if isinstance(m, nn.Conv1d))
+    samples = min(MIMI_FRAMES, plan.block_frames) * SAMPLES_PER_FRAME
+    return int(2 * _BUFFERS * samples * channels * 4)
 
 
 def assignments_per_batch(lm: SpeechLM, plan: BlockPlan, free_bytes: int) -> int:

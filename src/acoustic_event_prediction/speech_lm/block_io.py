@@ -1,9 +1,7 @@
 """Files beside the model: audio decoded a block ahead of it, features written a block behind it."""
 
-import contextlib
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -16,36 +14,12 @@ from acoustic_event_prediction.errors import (
     ProjectError,
     unwritable,
 )
-from acoustic_event_prediction.frame_arrays import Array, FrameArrayWriter, as_dtype
-from acoustic_event_prediction.speech_lm.episode_input import EpisodeInput, Listeners
+from acoustic_event_prediction.frame_arrays import Array, as_dtype
+from acoustic_event_prediction.speech_lm.episode_input import Listeners
 from acoustic_event_prediction.speech_lm.features import BlockPlan, samples_of
-from acoustic_event_prediction.speech_lm.sources import StreamReader
-from acoustic_event_prediction.speech_lm.streams import StreamKey
+from acoustic_event_prediction.speech_lm.rows import Row
 
 _DECODERS = 4  # threads; one decodes about 600 s of audio a second
-
-
-@dataclass
-class Row:
-    """An episode on its way: its open files, and its place in the batch.
-
-    Attributes:
-        files: the writers and their partitions. The reader is not among them: when an episode is
-            given up, a thread may still be reading.
-        failed: nothing more is read or written.
-        given_up: its failure has been reported.
-    """
-
-    episode: EpisodeInput
-    keys: list[StreamKey]
-    reader: StreamReader
-    writers: list[FrameArrayWriter]
-    files: contextlib.ExitStack
-    streams: slice
-    assignments: slice
-    stream_frames: list[int]
-    failed: bool = False
-    given_up: bool = False
 
 
 class AudioBlock(NamedTuple):

@@ -52,12 +52,40 @@ def load_speech_lm(
         CheckpointError: a file is cut short, or is not of the architecture that the config says.
     """
     config = read_lm_config(checkpoint.config)
-    info = _load(checkpoint.config or checkpoint.moshi_weights, checkpoint.info)
-    mimi = _load(checkpoint.mimi_weights, lambda: info.get_mimi(device))
+    info = _load_info(checkpoint)
+    mimi = _load_mimi(info, checkpoint, device)
     temporal = _load(checkpoint.moshi_weights, lambda: _load_temporal(info, config, device, dtype))
     tokenizer = _load(checkpoint.tokenizer, info.get_text_tokenizer)
     _check(mimi, temporal, tokenizer, checkpoint)
-    return SpeechLM(mimi.requires_grad_(requires_grad=False), temporal, tokenizer)
+    return SpeechLM(mimi, temporal, tokenizer)
+
+
+def load_mimi(checkpoint: Checkpoint, device: torch.device) -> MimiModel:
+    """Load Mimi alone, frozen, in float32; of the language model only its configuration is read.
+
+    Raises:
+        CheckpointError: a file is cut short, or is not of the architecture that the config says.
+    """
+    read_lm_config(checkpoint.config)
+    return _load_mimi(_load_info(checkpoint), checkpoint, device)
+
+
+def _load_info(checkpoint: Checkpoint) -> Any:
+    return _load(checkpoint.config or checkpoint.moshi_weights, checkpoint.info)
+
+
+def _load_mimi(
+    info: loaders.CheckpointInfo, checkpoint: Checkpoint, device: torch.device
+) -> MimiModel:
+    mimi: MimiModel = _load(checkpoint.mimi_weights, lambda: info.get_mimi(device))
+    rates = (mimi.sample_rate, mimi.frame_rate)
+    if rates != (MODEL_SAMPLE_RATE_HZ, FRAME_RATE_HZ):
+        raise CheckpointError(
+            f"{checkpoint.mimi_weights} works at {rates[0]} Hz and {rates[1]} frames/s; this "
+            f"project is made for Mimi's {MODEL_SAMPLE_RATE_HZ} Hz and {FRAME_RATE_HZ} frames/s"
+        )
+    mimi.requires_grad_(requires_grad=False)
+    return mimi
 
 
 def _load(path: Path, load: Any) -> Any:
@@ -132,12 +160,6 @@ def _check(
     tokenizer: sentencepiece.SentencePieceProcessor,
     checkpoint: Checkpoint,
 ) -> None:
-    rates = (mimi.sample_rate, mimi.frame_rate)
-    if rates != (MODEL_SAMPLE_RATE_HZ, FRAME_RATE_HZ):
-        raise CheckpointError(
-            f"{checkpoint.mimi_weights} works at {rates[0]} Hz and {rates[1]} frames/s; this "
-            f"project is made for Mimi's {MODEL_SAMPLE_RATE_HZ} Hz and {FRAME_RATE_HZ} frames/s"
-        )
     if mimi.num_codebooks != temporal.tokens.num_codebooks:
         raise CheckpointError(
             f"{checkpoint.mimi_weights} gives {mimi.num_codebooks} codebooks, the language model "

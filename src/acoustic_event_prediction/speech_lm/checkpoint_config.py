@@ -60,6 +60,21 @@ def read_lm_config(path: Path | None) -> dict[str, Any]:
     return config
 
 
+def read_latent_dim(path: Path | None) -> int:
+    """Return the width of Mimi's latent: that of the original Mimi without a file.
+
+    Raises:
+        CheckpointError: the file does not say.
+    """
+    if path is None:
+        dimension: Any = loaders._seanet_kwargs["dimension"]
+        return int(dimension)
+    encoder = read_object(path).get("seanet")
+    if not isinstance(encoder, dict):
+        raise CheckpointError(f"{path}: seanet must be an object, got {encoder!r}")
+    return _number(path, encoder, "dimension", least=1)
+
+
 def _number(path: Path, config: dict[str, Any], name: str, *, least: int) -> int:
     value = config.get(name)
     if type(value) is not int or value < least:

@@ -17,7 +17,11 @@ from moshi.models import loaders
 
 from acoustic_event_prediction.errors import CheckpointError
 from acoustic_event_prediction.params import CheckpointParams
-from acoustic_event_prediction.speech_lm.checkpoint_config import read_lm_config, read_object
+from acoustic_event_prediction.speech_lm.checkpoint_config import (
+    read_latent_dim,
+    read_lm_config,
+    read_object,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +52,19 @@ class Checkpoint:
     def feature_dim(self) -> int:
         """D, the width of a feature, by the configuration."""
         return int(read_lm_config(self.config)["dim"])
+
+    @property
+    def latent_dim(self) -> int:
+        """C, the width of Mimi's latent, by the configuration."""
+        return read_latent_dim(self.mimi_config)
+
+    @property
+    def mimi_identity(self) -> dict[str, Any]:
+        """Identity of Mimi alone: of a folder, its own files; of a repository, the revision."""
+        files = self.identity.get("sha256")
+        if files is None:
+            return dict(self.identity)
+        return {"sha256": {role: files[role] for role in files if role.startswith("mimi_")}}
 
     def info(self) -> loaders.CheckpointInfo:
         """Return moshi's own description of the checkpoint; reads nothing but the JSON files."""

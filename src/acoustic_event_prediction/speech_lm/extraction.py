@@ -2,22 +2,23 @@
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
-from acoustic_event_prediction.errors import AudioError
 from acoustic_event_prediction.frame_arrays import FrameArrayWriter, as_dtype
 from acoustic_event_prediction.params import FeatureExtractionParams, TextSetting
-from acoustic_event_prediction.speech_lm.block_io import BlockWriter, Row, read_ahead
+from acoustic_event_prediction.speech_lm.block_io import BlockWriter, read_ahead
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
 from acoustic_event_prediction.speech_lm.episode_input import (
+    AssignmentInput,
     EpisodeInput,
     FeatureStore,
     Listeners,
 )
 from acoustic_event_prediction.speech_lm.features import BlockPlan, FeatureStream
-from acoustic_event_prediction.speech_lm.sources import StreamReader
+from acoustic_event_prediction.speech_lm.rows import Row, open_rows, stream_indices
 from acoustic_event_prediction.speech_lm.words import Word, text_tokens
 
 
@@ -45,54 +46,32 @@ def extract_batch(
         StoreError: a file can't be written; the rest would fail alike.
     """
     with contextlib.ExitStack() as stack:
-        rows = _open_rows(episodes, lm, settings, store, listeners, stack)
+        rows = open_rows(
+            episodes,
+            partial(_open_writer, store, lm.temporal.dim, settings.dtype),
+            listeners,
+            stack,
+        )
         if rows:
             _run(rows, lm, settings, listeners)
 
 
-def _open_rows(
-    episodes: Sequence[EpisodeInput],
-    lm: SpeechLM,
-    settings: FeatureExtractionParams,
+def _open_writer(
     store: FeatureStore,
-    listeners: Listeners,
-    stack: contextlib.ExitStack,
-) -> list[Row]:
-    rows: list[Row] = []
-    num_streams = num_assignments = 0
-    for episode in episodes:
-        keys = episode.keys()
-        try:
-            reader = stack.enter_context(StreamReader(episode.audio, keys))
-        except AudioError as error:
-            listeners.on_failure(episode.episode_id, error)
-            continue
-        files = stack.enter_context(contextlib.ExitStack())
-        shape = (episode.num_frames, lm.temporal.dim)
-        writers = [
-            files.enter_context(
-                FrameArrayWriter(
-                    files.enter_context(store.writing(assignment.assignment_id)),
-                    shape,
-                    as_dtype(settings.dtype),
-                    assignment.provenance,
-                )
-            )
-            for assignment in episode.assignments
-        ]
-        rows.append(
-            Row(
-                episode,
-                keys,
-                reader,
-                writers,
-                files,
-                slice(num_streams, num_streams := num_streams + len(keys)),
-                slice(num_assignments, num_assignments := num_assignments + len(writers)),
-                reader.count_frames(),
-            )
+    dim: int,
+    dtype: str,
+    episode: EpisodeInput,
+    assignment: AssignmentInput,
+    files: contextlib.ExitStack,
+) -> FrameArrayWriter:
+    return files.enter_context(
+        FrameArrayWriter(
+            files.enter_context(store.writing(assignment.assignment_id)),
+            (episode.num_frames, dim),
+            as_dtype(dtype),
+            assignment.provenance,
         )
-    return rows
+    )
 
 
 def _run(
@@ -103,7 +82,7 @@ def _run(
     text = torch.stack([tokens for row in rows for tokens in _text(row, plan, lm, settings)])
     text = text.to(lm.device)
     lengths = [frames for row in rows for frames in row.stream_frames]
-    system, user = _stream_indices(rows, silence=len(lengths))
+    system, user = stream_indices(rows, silence=len(lengths))
     if len(lengths) in system:
         lengths.append(num_frames)
     stream_frames = torch.tensor(lengths, device=lm.device)
@@ -127,20 +106,6 @@ def _run(
                 begins=block.begins,
             )  # [B, F, D]
             writer.write(block, hidden)
-
-
-def _stream_indices(rows: list[Row], silence: int) -> tuple[list[int], list[int]]:
-    """Return [B] indices of the system streams and of the user streams.
-
-    Where the system has no speakers it is silent: one stream, `silence`, for all that need it.
-    """
-    system, user = [], []
-    for row in rows:
-        index = {key: row.streams.start + place for place, key in enumerate(row.keys)}
-        for assignment in row.episode.assignments:
-            system.append(index.get(assignment.streams.system, silence))
-            user.append(index[assignment.streams.user])
-    return system, user
 
 
 def _text(

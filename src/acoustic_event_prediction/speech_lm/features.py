@@ -7,16 +7,13 @@ from types import TracebackType
 from typing import Self
 
 import torch
-from moshi.utils.compile import no_cuda_graph
 from torch.nn.functional import pad
 
 from acoustic_event_prediction.frames import SAMPLES_PER_FRAME, whole_frames
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
+from acoustic_event_prediction.speech_lm.codec import MimiStream
 from acoustic_event_prediction.speech_lm.streams import StreamOrder, silence_after, stack_streams
 from acoustic_event_prediction.speech_lm.temporal import DelayLine, streaming
-
-# Mimi's first layers hold 1920 samples a frame, many channels wide: longer pieces cost gigabytes.
-MIMI_FRAMES = 64
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,11 @@ class BlockPlan:
     def context_frames(self) -> int:
         """Frames of the longest stretch between two resets."""
         return max(1, min(self.reset_frames or self.num_frames, self.num_frames))
+
+    @property
+    def padded_frames(self) -> int:
+        """Frames of that stretch where all blocks are as long as the longest."""
+        return -(-self.context_frames // self.block_frames) * self.block_frames
 
     def segments(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of the frames between two resets."""
@@ -98,7 +100,7 @@ class FeatureStream:
         self._plan = plan
         self._system = torch.tensor(system_streams, device=lm.device)
         self._user = torch.tensor(user_streams, device=lm.device)
-        self._num_streams = num_streams
+        self._codec = MimiStream(lm.mimi, num_streams)
         self._order = order
         self._fixed_shape = lm.device.type == "cuda" if fixed_shape is None else fixed_shape
         self._state = contextlib.ExitStack()
@@ -113,6 +115,7 @@ class FeatureStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._codec.close()
         self._state.close()
 
     @torch.inference_mode()
@@ -144,7 +147,7 @@ class FeatureStream:
             added = self._plan.block_frames - num_frames
             waveforms = pad(waveforms, (0, added * SAMPLES_PER_FRAME))
             text = pad(text, (0, added), value=tokens.text_padding)
-        codes = self._encode(waveforms)  # [S, Q, F]
+        codes = self._codec.codes(waveforms)  # [S, Q, F]
         codes = silence_after(codes, remaining_frames.to(device), tokens.no_input)
         rows = stack_streams(
             text=text, system=codes[self._system], user=codes[self._user], order=self._order
@@ -152,29 +155,12 @@ class FeatureStream:
         features: torch.Tensor = self._lm.temporal(self._delays.push(rows))  # [B, F, D]
         return features[:, :num_frames]
 
-    def _encode(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Waveforms [S, F * 1920] -> codes [S, Q, F], a piece at a time."""
-        pieces = torch.split(waveforms[:, None], MIMI_FRAMES * SAMPLES_PER_FRAME, dim=-1)
-        with no_cuda_graph():  # a graph is captured for one shape; pieces this long don't need it
-            return torch.cat([self._lm.mimi.encode(piece) for piece in pieces], dim=-1)
-
     def _begin(self) -> None:
         self._state.close()
-        chunk, total = self._plan.block_frames, self._plan.context_frames
-        if self._fixed_shape:
-            total = -(-total // chunk) * chunk
-        mimi, temporal = self._lm.mimi, self._lm.temporal
-        assert mimi.encoder_transformer is not None
-        steps_per_frame = round(mimi.encoder_frame_rate / mimi.frame_rate)
-        self._state.enter_context(
-            streaming(
-                mimi,
-                mimi.encoder_transformer,
-                batch_size=self._num_streams,
-                block_steps=min(MIMI_FRAMES, chunk) * steps_per_frame,
-                total_steps=total * steps_per_frame,
-            )
-        )
+        chunk = self._plan.block_frames
+        total = self._plan.padded_frames if self._fixed_shape else self._plan.context_frames
+        temporal = self._lm.temporal
+        self._codec.begin(chunk, total)
         self._state.enter_context(
             streaming(
                 temporal.transformer,

@@ -38,10 +38,31 @@ def feature_provenance(
             but by rounding and are left out.
         streams: of these, only mask_laughter reaches the features but through the assignment.
     """
+    facts = stream_facts(assignment, episode, tables, streams)
+    if settings.text != "none" and assignment.systems:
+        words = tables["words"]
+        facts["words"] = _digest(words[words["speaker"].isin(assignment.systems)])
+    return {**common_provenance(checkpoint, settings, streams), "episode": facts}
+
+
+def stream_facts(
+    assignment: Assignment,
+    episode: Episode,
+    tables: Mapping[str, pd.DataFrame],
+    streams: StreamParams,
+) -> dict[str, Any]:
+    """Return all that the two audio streams of an assignment depend on.
+
+    Args:
+        assignment: who is user and system.
+        episode: its audio, by content.
+        tables: `turns` and `events` of the episode.
+        streams: of these, only mask_laughter reaches the streams but through the assignment.
+    """
     separated = assignment.source == "separated"
     audio = episode.tracks if separated else {"mix": episode.audio}
     speakers = [assignment.user, *assignment.systems]
-    turns, words, events = tables["turns"], tables["words"], tables["events"]
+    turns, events = tables["turns"], tables["events"]
     facts: dict[str, Any] = {
         "source": assignment.source,
         "user": assignment.user,
@@ -53,9 +74,7 @@ def feature_provenance(
         facts["turns"] = _digest(turns[turns["speaker"].isin(speakers)])
     if streams.mask_laughter != "none":
         facts["laughs"] = _digest(events.loc[events["label"] == LAUGHTER, ["onset", "offset"]])
-    if settings.text != "none" and assignment.systems:
-        facts["words"] = _digest(words[words["speaker"].isin(assignment.systems)])
-    return {**common_provenance(checkpoint, settings, streams), "episode": facts}
+    return facts
 
 
 def common_provenance(

@@ -14,7 +14,7 @@ from acoustic_event_prediction.speech_lm.causality import measure_delays
 from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
 from acoustic_event_prediction.workers.channel import ChannelWriter
-from acoustic_event_prediction.workers.extract_features import EpisodeTask, prepare_episode
+from acoustic_event_prediction.workers.episode_tasks import EpisodeTask, prepare_episode
 from acoustic_event_prediction.workers.runtime import Job, Runtime, run_worker
 
 

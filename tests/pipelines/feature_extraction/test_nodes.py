@@ -8,7 +8,7 @@ from acoustic_event_prediction import devices
 from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.devices import decide_precision
 from acoustic_event_prediction.errors import StoreError
-from acoustic_event_prediction.pipelines.feature_extraction import disk_room
+from acoustic_event_prediction.workers import disk_room
 from tests.made import extraction_params
 from tests.workers.test_extract_features import task
 

@@ -33,7 +33,7 @@ from acoustic_event_prediction.speech_lm.causality_points import (
 from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from acoustic_event_prediction.workers.channel import Message
 from acoustic_event_prediction.workers.check_causality import CausalityJob
-from acoustic_event_prediction.workers.extract_features import EpisodeTask
+from acoustic_event_prediction.workers.episode_tasks import EpisodeTask
 from acoustic_event_prediction.workers.launch import run_workers
 
 logger = logging.getLogger(__name__)

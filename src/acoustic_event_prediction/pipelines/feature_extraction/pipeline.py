@@ -1,14 +1,16 @@
 """The feature_extraction pipeline."""
 
-from typing import Any
-
 from kedro.pipeline import Node, Pipeline
 
 from acoustic_event_prediction.pipelines.feature_extraction.nodes import extract_features
 
 
-def create_pipeline(**_: Any) -> Pipeline:
-    """Return the pipeline: assignments, audio, turns and words in; features out."""
+def create_pipeline(feature_extraction: str = "params:feature_extraction") -> Pipeline:
+    """Return the pipeline: assignments, audio, turns and words in; features out.
+
+    Args:
+        feature_extraction: catalog name of the settings.
+    """
     return Pipeline(
         [
             Node(
@@ -20,7 +22,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                     "events",
                     "turns",
                     "words",
-                    "params:feature_extraction",
+                    feature_extraction,
                     "params:streams",
                     "params:checkpoint",
                     "params:launcher",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from acoustic_event_prediction.baselines.provenance import summary_differences
 from acoustic_event_prediction.errors import TrainingError
 from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.labels import require_labeling
@@ -89,7 +90,12 @@ def train_predictor(
     require_labeling(label_summary, labeling.model_dump(), "training")
     check_partitions(features, labels)
     check_partitions(features, onset_distances)
-    changed = setting_differences(feature_summary, feature_extraction, streams)
+    kind = feature_summary.get("kind")
+    changed = (
+        summary_differences(feature_summary, kind, feature_extraction, streams)
+        if kind
+        else setting_differences(feature_summary, feature_extraction, streams)
+    )
     if changed:
         raise TrainingError(
             f"the stored features are not those of these settings ({'; '.join(changed)}); run "

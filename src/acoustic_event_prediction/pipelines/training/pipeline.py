@@ -5,11 +5,14 @@ from kedro.pipeline import Node, Pipeline
 from acoustic_event_prediction.pipelines.training.nodes import train_predictor
 
 
-def create_pipeline(training: str = "params:training") -> Pipeline:
+def create_pipeline(
+    training: str = "params:training", feature_extraction: str = "params:feature_extraction"
+) -> Pipeline:
     """Return the training pipeline.
 
     Args:
         training: catalog name of the settings.
+        feature_extraction: catalog name of the settings that the features are made with.
     """
     return Pipeline(
         [
@@ -24,7 +27,7 @@ def create_pipeline(training: str = "params:training") -> Pipeline:
                     training,
                     "params:labeling",
                     "params:launcher",
-                    "params:feature_extraction",
+                    feature_extraction,
                     "params:streams",
                     "params:corpus",
                     "worker_catalog",

@@ -8,7 +8,7 @@ from typing import Any
 from acoustic_event_prediction.errors import StoreError
 from acoustic_event_prediction.frame_arrays import as_dtype
 from acoustic_event_prediction.speech_lm.batch_size import MOST_ASSIGNMENTS
-from acoustic_event_prediction.workers.extract_features import EpisodeTask
+from acoustic_event_prediction.workers.episode_tasks import EpisodeTask
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Features without a language model, for comparison: from the same streams, and as late."""
