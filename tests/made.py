@@ -10,7 +10,12 @@ from acoustic_event_prediction.models.predictor import (
     Predictor,
     PredictorHeader,
 )
-from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams, TrainingParams
+from acoustic_event_prediction.params import (
+    EvaluationParams,
+    FeatureExtractionParams,
+    StreamParams,
+    TrainingParams,
+)
 
 
 def audio_file(**changes: object) -> AudioFile:
@@ -50,6 +55,32 @@ def stream_params(**changes: object) -> StreamParams:
         "mask_laughter": "both",
     }
     return StreamParams.model_validate(values | changes)
+
+
+def evaluation_params(**changes: object) -> EvaluationParams:
+    """Settings of the evaluation: as in conf/base, with few resamples and rules to try."""
+    values = {
+        "threshold": "tune",
+        "tune_metric": "f1",
+        "beta": 2.0,
+        "min_recall": 0.5,
+        "min_precision": 0.1,
+        "max_false_alarms_per_hour": 60.0,
+        "bootstrap_samples": 20,
+        "bootstrap_unit": "auto",
+        "ignore": {"inside_event": False, "tail_seconds": 0.0},
+        "alarms": {
+            "threshold": "tune",
+            "merge_gap_seconds": [0.0],
+            "minimum_duration_seconds": [0.08],
+            "refractory_seconds": [0.0],
+            "tune_metric": "f1",
+            "collars_seconds": [0.5],
+            "bout_gap_seconds": 5.0,
+        },
+        "report": {"snippet_seconds": 6.0, "errors_per_episode": 3, "max_megabytes": 20.0},
+    }
+    return EvaluationParams.model_validate(values | changes)
 
 
 def training_params(**changes: object) -> TrainingParams:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -18,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from acoustic_event_prediction.curves import score_curve
+from acoustic_event_prediction.datasets.textgrid import TextGridDataset
 from acoustic_event_prediction.frame_arrays import read_frame_array
 from acoustic_event_prediction.labels import label_within
 from acoustic_event_prediction.models.classifier import FrameClassifier
@@ -48,6 +50,10 @@ def test_a_run_makes_every_result_and_says_where_it_is(data_root: Path) -> None:
         reporting / "roc_curve.png",
         reporting / "pr_curve.png",
         reporting / "confusion_matrix.png",
+        reporting / "reliability.png",
+        reporting / "score_histogram.png",
+        reporting / "lead_times.png",
+        reporting / "score_track.png",
         reporting / "training_history.csv",
     ):
         assert path.is_file()
@@ -65,6 +71,50 @@ def test_metrics_have_the_agreed_names(data_root: Path) -> None:
     for split in ("validation", "test"):
         assert expected <= metrics[split].keys()
         assert sum(metrics[split]["confusion_matrix"].values()) == metrics[split]["num_frames"]
+
+
+def test_metrics_can_be_computed_again_from_the_predictions(data_root: Path) -> None:
+    from sklearn import metrics as theirs
+
+    folder = data_root / "07_model_output" / "sample" / "shift_5" / "predictions"
+    reported = json.loads(
+        (data_root / "08_reporting" / "sample" / "shift_5" / "metrics.json").read_text()
+    )
+    for split in ("validation", "test"):
+        tables = [pd.read_csv(path) for path in sorted((folder / "csv" / split).glob("*.csv"))]
+        frames = pd.concat(tables)
+        found = reported[split]
+        assert len(frames) == found["num_frames"]
+        assert theirs.average_precision_score(frames["label"], frames["score"]) == pytest.approx(
+            found["auprc"], abs=1e-9
+        )
+        is_predicted = frames["score"].astype(np.float32) >= np.float32(found["threshold"])
+        assert theirs.f1_score(frames["label"], is_predicted) == pytest.approx(found["f1"])
+    for path in (folder / "parquet").rglob("*.parquet"):
+        same = folder / "csv" / path.relative_to(folder / "parquet").with_suffix(".csv")
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(path), pd.read_csv(same), check_dtype=False, rtol=1e-6
+        )
+
+
+def test_annotations_hold_the_events_and_the_alarms(data_root: Path) -> None:
+    reporting = data_root / "08_reporting" / "sample" / "shift_5"
+    events = json.loads((reporting / "metrics.json").read_text())["test"]["events"]
+    num_alarms = 0
+    for path in sorted((reporting / "annotations" / "textgrid" / "test").glob("*.TextGrid")):
+        tiers = TextGridDataset(filepath=str(path)).load().tiers
+        alarms = {name: table for name, table in tiers.items() if name.startswith("alarm ")}
+        assert len(alarms) >= 2
+        num_alarms += sum(map(len, alarms.values()))
+        labels = pd.read_csv(
+            reporting / "annotations" / "audacity" / "test" / f"{path.stem}.txt",
+            sep="\t",
+            header=None,
+        )
+        assert len(labels) == sum(map(len, tiers.values()))
+        assert (labels[0].to_numpy() <= labels[1].to_numpy()).all()
+    # An alarm that goes on over the next one is one span with it.
+    assert 0 < num_alarms <= events["num_alarms"]
 
 
 def test_laughs_of_the_sample_are_predicted(data_root: Path) -> None:
@@ -134,8 +184,6 @@ def test_scikit_learns_logistic_regression_is_not_much_better(data_root: Path) -
 
 
 def test_features_labels_and_scores_have_one_row_per_frame(data_root: Path) -> None:
-    import pandas as pd
-
     features = data_root / "04_feature" / "sample" / "features"
     predictor = Predictor.load(
         data_root / "06_models" / "sample" / "shift_5" / "predictor.safetensors"

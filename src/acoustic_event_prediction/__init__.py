@@ -15,13 +15,19 @@ that it calls.
     shuffled_frames   frames of all partitions in random order, in bounded memory
     speech_lm/        Mimi and Moshi: streams -> features
     models/           classifier, losses, training loop, predictor file
-    curves            exact counts at every threshold, for `metrics`, `bootstrap` and `figures`
-    figures           curves and matrices of one horizon; `figures_horizons` compares many
+    baselines/        features and scores of simpler systems
+    curves            exact counts at every threshold; `metrics`, `thresholds`, `calibration` and
+                      `bootstrap` build on them
+    alarms            scores -> alarms; `event_metrics` and `alarm_tuning` say how good they are
+    target_events     the predicted events of a partition: bouts, and the frames they cover
+    figures           curves and matrices; `figures_*` the others, `figure_style` what they share
+    annotations       time spans in tiers, for Praat and Audacity
+    report/           one page with all results, and the worst errors to listen to
     progress          a live bar on a terminal, log lines elsewhere
     datasets/         Kedro catalog types
     workers/          what torchrun runs, and the launcher
     pipelines/        ingestion, feature_extraction, labeling, training, evaluation; by name only:
-                      causality_check, horizon_sweep
+                      baselines, causality_check, horizon_sweep
     sample/           makes the embedded sample
 """
 

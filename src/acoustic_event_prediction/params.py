@@ -24,6 +24,15 @@ from acoustic_event_prediction.frames import whole_frames
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ShiftFrames = Annotated[StrictInt, Field(ge=1, le=1000)]
 Split = Literal["train", "validation", "test"]
+TuneMetric = Literal[
+    "f1",
+    "f_beta",
+    "youden_j",
+    "mcc",
+    "precision_at_recall",
+    "recall_at_precision",
+    "false_alarms_per_hour",
+]
 TextSetting = Literal["words", "words_at_end", "none"]
 
 
@@ -56,6 +65,10 @@ def _as_horizons(value: object) -> object:
 
 def _as_rates(value: object) -> object:
     return _as_numbers(value, float, "false alarms per hour")
+
+
+def _as_seconds(value: object) -> object:
+    return _as_numbers(value, float, "seconds")
 
 
 class StrictModel(BaseModel):
@@ -196,12 +209,55 @@ class TrainingParams(StrictModel):
     shuffle_labels: bool
 
 
+Seconds = Annotated[StrictFloat, Field(ge=0, le=3600)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+SomeSeconds = Annotated[
+    tuple[Seconds, ...], BeforeValidator(_as_seconds), Field(min_length=1, max_length=20)
+]
+Tune = Literal["tune"]
+
+
+class IgnoreParams(StrictModel):
+    """Which frames are left out of all metrics."""
+
+    inside_event: StrictBool
+    tail_seconds: Seconds
+
+
+class AlarmParams(StrictModel):
+    """How scores become alarms; of several values, the best on validation is taken."""
+
+    threshold: Probability | Tune
+    merge_gap_seconds: SomeSeconds
+    minimum_duration_seconds: SomeSeconds
+    refractory_seconds: SomeSeconds
+    tune_metric: Literal["f1", "hit_rate"]
+    collars_seconds: SomeSeconds
+    bout_gap_seconds: Seconds
+
+
+class ReportParams(StrictModel):
+    """How much of the errors the report shows and plays."""
+
+    snippet_seconds: Annotated[StrictFloat, Field(ge=0.5, le=60)]
+    errors_per_episode: Annotated[StrictInt, Field(ge=0, le=100)]
+    max_megabytes: Annotated[StrictFloat, Field(ge=0, le=500)]
+
+
 class EvaluationParams(StrictModel):
     """How the threshold is chosen; a number fixes it, `tune` chooses it on validation."""
 
-    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["tune"]
-    tune_metric: Literal["f1", "youden_j", "mcc"]
+    threshold: Probability | Tune
+    tune_metric: TuneMetric
+    beta: Annotated[float, Field(gt=0, le=100)]
+    min_recall: Annotated[float, Field(gt=0, le=1)]
+    min_precision: Annotated[float, Field(gt=0, le=1)]
+    max_false_alarms_per_hour: Annotated[float, Field(gt=0, le=45_000)]
     bootstrap_samples: Annotated[StrictInt, Field(ge=0)]
+    bootstrap_unit: Literal["auto", "episode", "show"]
+    ignore: IgnoreParams
+    alarms: AlarmParams
+    report: ReportParams
 
 
 class CausalityCheckParams(StrictModel):

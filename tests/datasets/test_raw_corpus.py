@@ -37,6 +37,12 @@ def test_audio_is_decoded_lazily_by_episode_and_track(tmp_path: Path) -> None:
     assert waveform.sample_rate_hz == RATE_HZ
 
 
+def test_audio_of_a_missing_corpus_is_refused_when_it_is_asked_for(tmp_path: Path) -> None:
+    recordings = RawAudioDataset(path=str(tmp_path / "nowhere")).load()
+    with pytest.raises(CorpusError, match="nowhere"):
+        recordings["train/show_1"]
+
+
 def test_a_worker_opens_a_file_by_its_relative_path(tmp_path: Path) -> None:
     TinyCorpus(tmp_path).add()
     audio = RawAudioDataset(path=str(tmp_path))

@@ -136,7 +136,7 @@ def test_a_preview_tells_shape_and_positives(tmp_path: Path) -> None:
         filename_suffix=".safetensors",
     )
     store.save({"train/a/x": np.array([0, 1, 1], np.int8)})
-    assert store.preview()["data"] == [["train/a/x", "3, 2 positive"]]
+    assert store.preview()["data"] == [["train/a/x", "3", "int8, 2 positive"]]
 
 
 def test_the_seal_is_plain_json(store: SealedPartitions) -> None:

@@ -1,13 +1,14 @@
 """Catalog types of the raw corpus: an index of its files, and its audio."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from acoustic_event_prediction.audio import MonoReader, Waveform, load_waveform
+from acoustic_event_prediction.audio import MonoReader
+from acoustic_event_prediction.audio_spans import Recording
 from acoustic_event_prediction.corpus.podcastfillers import RawCorpus, find_corpus
 from acoustic_event_prediction.errors import CorpusError
 
@@ -39,8 +40,37 @@ class RawCorpusDataset(AbstractDataset[None, RawCorpus]):
         return {"path": str(self._path)}
 
 
-class RawAudioDataset(AbstractDataset[None, dict[str, Callable[[], Waveform]]]):
-    """The audio of the raw corpus; loads as `{id: load}`, and is never written.
+class RecordingIndex(Mapping[str, Recording]):
+    """The recordings of a corpus by id; its folders are listed when one is asked for.
+
+    Args:
+        path: root of a corpus in the PodcastFillers layout.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _found(self) -> dict[str, Recording]:
+        found: dict[str, Recording] = {}
+        for episode in find_corpus(self._path).episodes:
+            found[episode.episode_id] = Recording(episode.audio)
+            for speaker, track in episode.tracks.items():
+                found[f"{episode.episode_id}/{speaker}"] = Recording(track)
+        return found
+
+    def __getitem__(self, name: str) -> Recording:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+class RawAudioDataset(AbstractDataset[None, Mapping[str, Recording]]):
+    """The audio of the raw corpus; loads as `{id: recording}`, and is never written.
 
     The ids are `<split>/<episode>` for the mix and `<split>/<episode>/<speaker>` for a track.
     Records name files relative to the root; `resolve` and `open_mono` take such paths.
@@ -77,14 +107,13 @@ class RawAudioDataset(AbstractDataset[None, dict[str, Callable[[], Waveform]]]):
         """Return a streaming reader of the file at a path relative to the root."""
         return MonoReader(self.resolve(path), target_rate_hz)
 
-    def load(self) -> dict[str, Callable[[], Waveform]]:
-        """Return `{id: load}`; a file is decoded when its callable is called."""
-        loads: dict[str, Callable[[], Waveform]] = {}
-        for episode in find_corpus(self._path).episodes:
-            loads[episode.episode_id] = partial(load_waveform, episode.audio)
-            for speaker, track in episode.tracks.items():
-                loads[f"{episode.episode_id}/{speaker}"] = partial(load_waveform, track)
-        return loads
+    def load(self) -> RecordingIndex:
+        """Return `{id: recording}`; a file is decoded when its recording is asked for samples.
+
+        A corpus that is missing is refused when the first recording is asked for: what was made of
+        it can be evaluated where it is not.
+        """
+        return RecordingIndex(self._path)
 
     def save(self, data: None) -> NoReturn:
         """Refuse: the raw corpus is the user's."""

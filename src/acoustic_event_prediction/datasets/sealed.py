@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
@@ -176,11 +177,11 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first partitions and what they hold, for kedro-viz."""
         ids = self.ids()
-        rows = [[name, _describe_value(self.partition(name).load())] for name in ids[:nrows]]
+        rows = [[name, *_describe_value(self.partition(name).load())] for name in ids[:nrows]]
         return TablePreview(
             {
                 "index": list(range(len(rows))),
-                "columns": [f"partition ({len(ids)} in all)", "content"],
+                "columns": [f"partition ({len(ids)} in all)", "shape", "content"],
                 "data": rows,
             }
         )
@@ -192,10 +193,14 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
         return {"path": str(self._path), "dataset": self._dataset["type"]}
 
 
-def _describe_value(value: Any) -> str:
+def _describe_value(value: Any) -> tuple[str, str]:
+    """Return shape and content of an array, table or record."""
+    if isinstance(value, pd.DataFrame):
+        return f"{len(value)} rows", ", ".join(map(str, value.columns))
     if hasattr(value, "shape"):
-        text = " x ".join(str(size) for size in value.shape)
-        if getattr(value, "dtype", None) == "int8":
-            text += f", {int(value.sum())} positive"
-        return text
-    return json.dumps(value, ensure_ascii=False)[:120]
+        shape = " x ".join(str(size) for size in value.shape)
+        positives = f", {int(value.sum())} positive" if value.dtype == "int8" else ""
+        return shape, f"{value.dtype}{positives}"
+    if isinstance(value, Mapping):
+        return "", json.dumps(value, ensure_ascii=False)[:120]
+    return "", type(value).__name__

@@ -52,6 +52,26 @@ class HorizonSummary(_Header):
     prior: float
 
 
+class AlarmSettings(_Header):
+    """How scores at the main horizon become alarms; see `alarms.AlarmRule`.
+
+    Attributes:
+        threshold: of alarms, another than that of frames.
+        merge_gap_seconds: a gap that is no longer does not end an alarm.
+        minimum_duration_seconds: an alarm is given when scores have been high for so long.
+        refractory_seconds: after an alarm there is none for so long.
+        metric: what the rule is best for.
+        value: of the metric on validation.
+    """
+
+    threshold: float
+    merge_gap_seconds: float = Field(ge=0)
+    minimum_duration_seconds: float = Field(ge=0)
+    refractory_seconds: float = Field(ge=0)
+    metric: str
+    value: float
+
+
 class PredictorHeader(_Header):
     """What a predictor file says about itself.
 
@@ -67,6 +87,7 @@ class PredictorHeader(_Header):
         threshold: score at the main horizon from which a frame is predicted positive; None until
             the evaluation has chosen it.
         threshold_metric: what it is best for on validation; None if it was fixed or is not known.
+        alarms: how scores become alarms; None until the evaluation has chosen it, or if it can't.
         corpus: name of the training corpus.
         training: all settings of the training; `frames_per_step` is over all processes.
         streams: settings by which users and streams were chosen.
@@ -84,6 +105,7 @@ class PredictorHeader(_Header):
     target: Literal["any", "user"]
     threshold: float | None = Field(default=None, ge=0, le=1)
     threshold_metric: str | None = None
+    alarms: AlarmSettings | None = None
     corpus: str
     training: dict[str, Any]
     streams: dict[str, Any]
@@ -169,9 +191,21 @@ class Predictor:
                 "features as they were, or train anew with `kedro run --pipelines training`"
             )
 
-    def with_threshold(self, threshold: float, metric: str | None) -> Self:
-        """Return the same predictor with its threshold, 0 to 1, and what that is best for."""
-        update = {"threshold": threshold, "threshold_metric": metric}
+    def with_threshold(
+        self, threshold: float, metric: str | None, alarms: AlarmSettings | None = None
+    ) -> Self:
+        """Return the same predictor with its threshold, 0 to 1, and its alarm rule.
+
+        Args:
+            threshold: of frames.
+            metric: what it is best for; None if it is fixed.
+            alarms: None: no rule could be chosen.
+        """
+        update = {
+            "threshold": threshold,
+            "threshold_metric": metric,
+            "alarms": alarms and alarms.model_dump(),
+        }
         header = PredictorHeader.model_validate(self.header.model_dump() | update)
         return type(self)(self.classifier, header)
 

@@ -1,165 +1,51 @@
 import json
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from acoustic_event_prediction.errors import LabelError, ProjectError
+from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.params import EvaluationParams
-from acoustic_event_prediction.pipelines.evaluation import nodes
+from acoustic_event_prediction.pipelines.evaluation import nodes, plots
 from acoustic_event_prediction.pipelines.evaluation.nodes import (
     choose_operating_point,
     compute_metrics,
-    plot_confusion_matrix,
-    plot_pr_curve,
-    plot_roc_curve,
-    score_frames,
     store_threshold,
 )
-from tests.pipelines.evaluation.made import SUMMARY, first_columns
+from tests.made import evaluation_params
+from tests.pipelines.evaluation.made import (
+    TWO_SPLITS,
+    Frames,
+    first_columns,
+    pool,
+)
 
-TUNE = EvaluationParams(threshold="tune", tune_metric="f1", bootstrap_samples=20)
-Scores = dict[str, Callable[[], pd.DataFrame]]
+TUNE = evaluation_params()
 DEMANDED = (
     "num_frames num_positive prevalence auprc auroc threshold precision recall f1 accuracy "
-    "balanced_accuracy youden_j mcc confusion_matrix"
+    "balanced_accuracy youden_j mcc confusion_matrix brier_score calibration_error"
 ).split()
 
 
 def fixed_at(threshold: float) -> EvaluationParams:
-    return EvaluationParams(threshold=threshold, tune_metric="f1", bootstrap_samples=20)
-
-
-def make_scores(partitions: dict[str, tuple[list[float], list[int]]]) -> Scores:
-    features = {
-        name: partial(np.array, [[value, 9.0] for value in values])
-        for name, (values, _) in partitions.items()
-    }
-    labels = {name: partial(np.array, marks) for name, (_, marks) in partitions.items()}
-    return score_frames(first_columns(), features, labels, labels, SUMMARY, {})
-
-
-def make_two_splits() -> Scores:
-    return make_scores(
-        {
-            "train/a/x": ([0.5], [1]),
-            "validation/b/x": ([0.9, 0.4, 0.1], [1, 0, 0]),
-            "validation/b/y": ([0.8, 0.4, 0.1], [1, 0, 0]),
-            "validation/c/x": ([0.3, 0.2], [0, 0]),
-            "test/d/x": ([0.9, 0.6, 0.1], [0, 1, 0]),
-            "test/e/x": ([0.85, 0.2], [1, 0]),
-        }
-    )
+    return evaluation_params(threshold=threshold)
 
 
 def test_the_chosen_threshold_goes_into_the_predictor() -> None:
-    tuned = store_threshold(first_columns(), choose_operating_point(make_two_splits(), TUNE))
+    tuned = store_threshold(first_columns(), choose_operating_point(pool(), TUNE))
     assert (tuned.header.threshold, tuned.header.threshold_metric) == (pytest.approx(0.8), "f1")
-    fixed = store_threshold(tuned, choose_operating_point({}, fixed_at(0.25)))
+    fixed = store_threshold(tuned, choose_operating_point(pool(), fixed_at(0.25)))
     assert (fixed.header.threshold, fixed.header.threshold_metric) == (0.25, None)
-
-
-def test_only_validation_and_test_are_scored() -> None:
-    assert sorted(make_two_splits()) == [
-        "test/d/x",
-        "test/e/x",
-        "validation/b/x",
-        "validation/b/y",
-        "validation/c/x",
-    ]
-
-
-def test_score_table_gives_each_frame_its_time_speaker_score_and_label() -> None:
-    table = make_scores({"test/An Episode/SPEAKER_00": ([0.25, 0.5], [0, 1])})[
-        "test/An Episode/SPEAKER_00"
-    ]()
-
-    assert table.to_dict("list") == {
-        "frame": [0, 1],
-        "time_seconds": [0.0, 0.08],
-        "speaker": ["SPEAKER_00", "SPEAKER_00"],
-        "score": [0.25, 0.5],
-        "label": [0, 1],
-    }
-    assert [str(table[name].dtype) for name in ("frame", "score", "label")] == [
-        "int32",
-        "float32",
-        "int8",
-    ]
-
-
-def test_each_horizon_of_a_predictor_has_its_score_and_label() -> None:
-    scores = score_frames(
-        first_columns(1, 2),
-        {"test/a/x": partial(np.array, [[0.25, 0.5], [0.75, 0.125], [0.0, 1.0]])},
-        {"test/a/x": partial(np.array, [0, 1, 0])},
-        {"test/a/x": partial(np.array, [2, 1, 0])},
-        SUMMARY,
-        {},
-    )
-    table = scores["test/a/x"]()
-    assert table["score"].tolist() == table["score_1"].tolist() == [0.25, 0.75, 0.0]
-    assert table["label"].tolist() == table["label_1"].tolist() == [0, 1, 0]
-    assert table["score_2"].tolist() == [0.5, 0.125, 1.0]
-    assert table["label_2"].tolist() == [1, 1, 0]
-
-
-def test_nothing_is_scored_before_it_is_loaded() -> None:
-    def fail() -> npt.NDArray[Any]:
-        raise AssertionError("loaded too early")
-
-    assert list(score_frames(first_columns(), *[{"test/a/x": fail}] * 3, SUMMARY, {}))
-
-
-def test_labels_of_another_event_are_refused() -> None:
-    other = {"labeling": {"event": "Breath", "target": "any", "shift_frames": 1}}
-    with pytest.raises(LabelError, match="have event=Breath, but the predictor needs event=Laugh"):
-        score_frames(first_columns(), {}, {}, {}, other, {})
-
-
-def test_features_of_another_kind_are_refused() -> None:
-    with pytest.raises(ProjectError, match=r"checkpoint was None and is .*new.*--pipelines train"):
-        score_frames(first_columns(), {}, {}, {}, SUMMARY, {"checkpoint": {"sha256": "new"}})
-
-
-def test_missing_labels_are_named_with_the_command_that_makes_them() -> None:
-    features = {"test/a/x": partial(np.zeros, (3, 2)), "test/b/x": partial(np.zeros, (3, 2))}
-
-    with pytest.raises(ProjectError, match=r"1 partitions.*'test/b/x'.*--pipelines labeling"):
-        score_frames(
-            first_columns(), features, *[{"test/a/x": partial(np.zeros, 3)}] * 2, SUMMARY, {}
-        )
-
-
-def test_labels_of_another_length_are_named_with_the_command_that_makes_them() -> None:
-    scores = score_frames(
-        first_columns(),
-        {"test/a/x": partial(np.zeros, (3, 2))},
-        *[{"test/a/x": partial(np.zeros, 4)}] * 2,
-        SUMMARY,
-        {},
-    )
-
-    with pytest.raises(ProjectError, match=r"'test/a/x' has 3 .* 4 labels.*--pipelines labeling"):
-        scores["test/a/x"]()
-
-
-def test_training_partitions_alone_cannot_be_evaluated() -> None:
-    with pytest.raises(ProjectError, match=r"none of the 1 partitions .*ingestion\.splits"):
-        make_scores({"train/a/x": ([0.5], [1])})
 
 
 @pytest.mark.parametrize("metric", ["f1", "youden_j", "mcc"])
 def test_threshold_is_tuned_on_validation(metric: Any) -> None:
-    params = EvaluationParams(threshold="tune", tune_metric=metric, bootstrap_samples=0)
+    params = evaluation_params(tune_metric=metric, bootstrap_samples=0)
 
-    point = choose_operating_point(make_two_splits(), params)
+    point = choose_operating_point(pool(), params)
 
     # From 0.8 on, the two positives of validation are found and nothing else.
     assert point["threshold"] == float(np.float32(0.8))
@@ -167,18 +53,17 @@ def test_threshold_is_tuned_on_validation(metric: Any) -> None:
     assert (point["metric"], point["value"]) == (metric, 1.0)
 
 
-def test_tuning_never_loads_test() -> None:
-    scores = make_two_splits()
-    for name in [name for name in scores if name.startswith("test/")]:
-        scores[name] = lambda: pytest.fail("test was loaded")
+def test_tuning_never_looks_at_test() -> None:
+    other = dict(TWO_SPLITS) | {"test/d/x": ([0.7, 0.7, 0.7], [1, 1, 0])}
 
-    choose_operating_point(scores, TUNE)
+    assert choose_operating_point(pool(other), TUNE) == choose_operating_point(pool(), TUNE)
 
 
-def test_fixed_threshold_loads_nothing() -> None:
-    point = choose_operating_point({"validation/a/x": lambda: pytest.fail("loaded")}, fixed_at(0.3))
+def test_a_fixed_threshold_is_taken_as_it_is() -> None:
+    point = choose_operating_point(pool(), fixed_at(0.3))
 
-    assert point == {"threshold": 0.3, "source": "fixed", "metric": None, "value": None}
+    found = [point[name] for name in ("threshold", "source", "metric", "value")]
+    assert found == [0.3, "fixed", None, None]
 
 
 @pytest.mark.parametrize(
@@ -189,22 +74,20 @@ def test_fixed_threshold_loads_nothing() -> None:
         ({"test/a/x": ([0.1, 0.2], [0, 1])}, "validation has no partitions"),
     ],
 )
-def test_untunable_validation_says_how_to_go_on(
-    partitions: dict[str, tuple[list[float], list[int]]], message: str
-) -> None:
+def test_untunable_validation_says_how_to_go_on(partitions: Frames, message: str) -> None:
     with pytest.raises(ProjectError, match=f"{message}.*evaluation.threshold=0.5"):
-        choose_operating_point(make_scores(partitions), TUNE)
+        choose_operating_point(pool(partitions), TUNE)
 
 
 def test_partitions_without_frames_are_refused() -> None:
-    empty = make_two_splits()["test/d/x"]().iloc[:0]
+    empty = {"validation/a/x": ([], [])}
 
     with pytest.raises(ProjectError, match=r"1 partitions of scores of validation hold no frame"):
-        choose_operating_point({"validation/a/x": lambda: empty}, TUNE)
+        pool(empty)
 
 
 def test_metrics_of_both_splits_are_ready_for_json() -> None:
-    scores = make_two_splits()
+    scores = pool()
 
     metrics = compute_metrics(scores, choose_operating_point(scores, TUNE), TUNE)
 
@@ -224,16 +107,14 @@ def test_metrics_of_both_splits_are_ready_for_json() -> None:
 
 
 def test_partitions_of_one_episode_are_one_unit_of_the_intervals() -> None:
-    metrics = compute_metrics(
-        make_two_splits(), choose_operating_point(make_two_splits(), TUNE), TUNE
-    )
+    metrics = compute_metrics(pool(), choose_operating_point(pool(), TUNE), TUNE)
 
-    assert metrics["validation"]["intervals"]["num_episodes"] == 2
-    assert metrics["test"]["intervals"]["num_episodes"] == 2
+    assert metrics["validation"]["intervals"]["num_units"] == 2
+    assert metrics["test"]["intervals"]["num_units"] == 2
 
 
 def test_split_without_partitions_is_left_out_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    scores = make_scores({"test/a/x": ([0.9, 0.1], [1, 0])})
+    scores = pool({"test/a/x": ([0.9, 0.1], [1, 0])})
     params = fixed_at(0.5)
 
     with caplog.at_level(logging.INFO, logger=nodes.__name__):
@@ -244,7 +125,7 @@ def test_split_without_partitions_is_left_out_and_logged(caplog: pytest.LogCaptu
 
 
 def test_split_of_one_class_has_null_areas() -> None:
-    scores = make_scores({"test/a/x": ([0.9, 0.1], [0, 0]), "test/b/x": ([0.4], [0])})
+    scores = pool({"test/a/x": ([0.9, 0.1], [0, 0]), "test/b/x": ([0.4], [0])})
     params = fixed_at(0.5)
 
     metrics = compute_metrics(scores, choose_operating_point(scores, params), params)
@@ -259,20 +140,30 @@ def test_split_of_one_class_has_null_areas() -> None:
 def test_log_gives_auprc_with_prevalence_ratio_and_interval(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    scores = make_two_splits()
+    scores = pool()
 
     with caplog.at_level(logging.INFO, logger=nodes.__name__):
         compute_metrics(scores, choose_operating_point(scores, TUNE), TUNE)
 
-    (line,) = [message for message in caplog.messages if message.startswith("test: ")]
+    line, events = [message for message in caplog.messages if message.startswith("test: ")]
+    assert events.startswith("test: 1 of 2 events announced, hit rate 0.5 ")
     assert "prevalence 0.40000 (2 of 5 frames)" in line
     assert "AUPRC / prevalence" in line
     assert "(95 % " in line
 
 
-@pytest.mark.parametrize("plot", [plot_roc_curve, plot_pr_curve, plot_confusion_matrix])
+@pytest.mark.parametrize(
+    "plot",
+    [
+        plots.plot_roc_curve,
+        plots.plot_pr_curve,
+        plots.plot_confusion_matrix,
+        plots.plot_score_histogram,
+        plots.plot_lead_times,
+    ],
+)
 def test_figures_show_both_splits(plot: Callable[..., Figure]) -> None:
-    scores = make_two_splits()
+    scores = pool()
 
     figure = plot(scores, choose_operating_point(scores, TUNE))
 

@@ -1,276 +1,217 @@
-"""Nodes of the evaluation pipeline."""
+"""Nodes of the evaluation pipeline that measure; those that score, draw and export lie beside."""
 
 import logging
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from acoustic_event_prediction.bootstrap import (
-    SEED,
-    BootstrapIntervals,
-    Interval,
-    bootstrap_intervals,
-)
+from acoustic_event_prediction.bootstrap import Interval
 from acoustic_event_prediction.errors import ProjectError
-from acoustic_event_prediction.figures import confusion_figure, pr_figure, roc_figure
-from acoustic_event_prediction.frame_arrays import Array
-from acoustic_event_prediction.frames import start_of
-from acoustic_event_prediction.labels import label_within, require_labeling
-from acoustic_event_prediction.metrics import (
-    FrameMetrics,
-    ThresholdMetrics,
-    choose_threshold,
-    frame_metrics,
-    threshold_metrics,
-)
-from acoustic_event_prediction.models.predictor import Predictor
+from acoustic_event_prediction.models.predictor import AlarmSettings, Predictor
 from acoustic_event_prediction.params import EvaluationParams
+from acoustic_event_prediction.pipelines.evaluation.measuring import (
+    OperatingPoint,
+    SplitMetrics,
+    choose_point,
+    measure_split,
+)
 from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     SPLITS,
+    EvaluatedSplit,
     Partitions,
-    ScoreColumns,
-    ScoredFrames,
-    load_frames,
+    PooledScores,
+    ScoredSplit,
+    find_horizons,
     load_split,
 )
+from acoustic_event_prediction.pipelines.evaluation.units import choose_units
 
 logger = logging.getLogger(__name__)
 
 
-class OperatingPoint(TypedDict):
-    """The threshold; a fixed one has no `metric` and no `value` of it on validation."""
-
-    threshold: float
-    source: Literal["tuned on validation", "fixed"]
-    metric: str | None
-    value: float | None
-
-
-_AtHalf = TypedDict("_AtHalf", {"at_0.5": ThresholdMetrics})
-
-
-class SplitMetrics(FrameMetrics, _AtHalf):
-    """Metrics of one split at the operating point and at 0.5, with intervals over episodes."""
-
-    intervals: BootstrapIntervals
-
-
-class Metrics(TypedDict, total=False):
-    """What `metrics.json` holds; a split without partitions is absent."""
-
-    operating_point: OperatingPoint
+class _Measured(TypedDict, total=False):
     validation: SplitMetrics
     test: SplitMetrics
 
 
-def score_frames(
-    predictor: Predictor,
-    features: Partitions[Array],
-    labels: Partitions[Array],
-    onset_distances: Partitions[Array],
-    label_summary: Mapping[str, Any],
-    feature_summary: Mapping[str, Any],
-) -> dict[str, Callable[[], pd.DataFrame]]:
-    """Score every frame of validation and test; nothing is computed until it is saved.
+class HorizonMetrics(_Measured, total=False):
+    """Metrics at another horizon than the main one.
 
-    Args:
-        predictor: gives a probability for each frame.
-        features: [T, D] of each partition `<split>/<episode>/<user>`.
-        labels: [T] of each partition.
-        onset_distances: frames to the next onset, [T] of each partition.
-        label_summary: which event, target and horizon the labels are of.
-        feature_summary: checkpoint and settings that the features are made with.
-
-    Returns:
-        For each partition, columns frame (int32), time_seconds (start of the frame), speaker (the
-        user), score (float32) and label (int8) at `shift_frames`; and, of a predictor of several
-        horizons, score_<n> and label_<n> of each.
-
-    Raises:
-        LabelError: the labels are not those that the predictor predicts.
-        PredictorError: the predictor was trained on features of other settings.
-        ProjectError: neither split has partitions, or labels are missing.
+    Attributes:
+        operating_point: None where validation gives no threshold; then there are no splits either.
+        undefined: why there is none.
     """
-    wanted = predictor.header.model_dump(include={"event", "target", "shift_frames"})
-    require_labeling(label_summary, wanted, "the predictor")
-    predictor.require_features(feature_summary)
-    chosen = [name for name in sorted(features) if name.partition("/")[0] in SPLITS]
-    if not chosen:
-        raise ProjectError(
-            f"none of the {len(features)} partitions of features belongs to validation or test, "
-            "so there is nothing to evaluate; add these splits to ingestion.splits and run "
-            "`kedro run` again"
-        )
-    missing = [name for name in chosen if name not in labels or name not in onset_distances]
-    if missing:
-        raise ProjectError(
-            f"{len(missing)} partitions have features but no labels, the first: {missing[0]!r}; "
-            "run `kedro run --pipelines labeling`"
-        )
-    counts = {split: sum(name.startswith(f"{split}/") for name in chosen) for split in SPLITS}
-    logger.info("scoring partitions: %s", counts)
-    return {
-        name: partial(
-            _score_partition, name, predictor, features[name], labels[name], onset_distances[name]
-        )
-        for name in chosen
-    }
+
+    operating_point: OperatingPoint | None
+    undefined: str
 
 
-def choose_operating_point(
-    scores: Partitions[pd.DataFrame], params: EvaluationParams
-) -> OperatingPoint:
-    """Choose the threshold on validation, or take the fixed one; test is never looked at.
+class Metrics(_Measured, total=False):
+    """What `metrics.json` holds; a split without partitions is absent.
+
+    Attributes:
+        operating_point: of the main horizon.
+        horizons: of a predictor of several horizons, each other one by its number of frames.
+    """
+
+    operating_point: OperatingPoint
+    horizons: dict[str, HorizonMetrics]
+
+
+def pool_scores(
+    scores: Partitions[pd.DataFrame],
+    target_events: Partitions[pd.DataFrame],
+    episodes: Partitions[dict[str, Any]],
+    params: EvaluationParams,
+    shift_frames: int,
+) -> PooledScores:
+    """Read the partitions of validation and test once, for all that is measured and drawn.
 
     Args:
         scores: see `score_frames`.
-        params: `threshold` is "tune" or a number; `tune_metric` is what tuning maximises.
+        target_events: onset and offset in seconds of the events of each partition.
+        episodes: records by id; they name the shows.
+        params: of it, what is resampled, and what a bout is.
+        shift_frames: the main horizon.
 
     Raises:
-        ProjectError: the threshold is to be tuned, but validation lacks positives or negatives.
+        ProjectError: the partitions of a split hold no frame that counts.
     """
-    if params.threshold != "tune":
-        logger.info("threshold %.4g as set by evaluation.threshold", params.threshold)
-        return OperatingPoint(threshold=params.threshold, source="fixed", metric=None, value=None)
-    loaded = load_split(scores, "validation")
-    if loaded is None:
-        raise ProjectError(_cannot_tune("validation has no partitions"))
-    labels, values = loaded.frames.labels, loaded.frames.scores
-    threshold = choose_threshold(labels, values, params.tune_metric)
-    if threshold is None:
-        num_positive = int(labels.sum(dtype=np.int64))
-        raise ProjectError(
-            _cannot_tune(f"validation has {num_positive} positive of {labels.size} frames")
-        )
-    value = threshold_metrics(labels, values, threshold)[params.tune_metric]
+    horizons = find_horizons(scores, shift_frames)
+    units = choose_units(episodes, SPLITS, params.bootstrap_unit)
+
+    def load_horizon(horizon: int) -> dict[EvaluatedSplit, ScoredSplit]:
+        gap, columns = params.alarms.bout_gap_seconds, horizons[horizon]
+        found = {
+            split: load_split(scores, target_events, split, units, gap, columns) for split in SPLITS
+        }
+        return {split: loaded for split, loaded in found.items() if loaded is not None}
+
+    main = load_horizon(shift_frames)
     logger.info(
-        "threshold %.4g tuned on %s validation frames: %s %.4g",
-        *(threshold, labels.size, params.tune_metric, value),
+        "intervals resample %ss: %s",
+        units.kind,
+        {split: len(set(loaded.events.units.tolist())) for split, loaded in main.items()},
     )
-    return OperatingPoint(
-        threshold=threshold, source="tuned on validation", metric=params.tune_metric, value=value
-    )
+    return PooledScores(shift_frames, main, tuple(horizons), load_horizon)
+
+
+def choose_operating_point(pooled_scores: PooledScores, params: EvaluationParams) -> OperatingPoint:
+    """Choose threshold and alarm rule on validation, or take the fixed; test is never looked at.
+
+    Args:
+        pooled_scores: see `pool_scores`.
+        params: what is tuned, and for what.
+
+    Raises:
+        ProjectError: the threshold is to be tuned, but validation lacks positives or negatives, or
+            no threshold keeps to the limit that the metric sets.
+    """
+    validation = pooled_scores.splits.get("validation")
+    point = choose_point(validation, pooled_scores.shift_frames, params)
+    _log_point(point)
+    return point
 
 
 def store_threshold(predictor: Predictor, operating_point: OperatingPoint) -> Predictor:
-    """Return the predictor with the threshold in its header: one file says how to use it.
+    """Return the predictor with the operating point in its header: one file says how to use it.
 
     Args:
-        predictor: without a threshold, or with an earlier one.
+        predictor: without an operating point, or with an earlier one.
         operating_point: see `choose_operating_point`.
     """
-    return predictor.with_threshold(operating_point["threshold"], operating_point["metric"])
+    alarms = operating_point["alarms"]
+    return predictor.with_threshold(
+        operating_point["threshold"],
+        operating_point["metric"],
+        alarms and AlarmSettings.model_validate(alarms),
+    )
 
 
 def compute_metrics(
-    scores: Partitions[pd.DataFrame], operating_point: OperatingPoint, params: EvaluationParams
+    pooled_scores: PooledScores, operating_point: OperatingPoint, params: EvaluationParams
 ) -> Metrics:
-    """Measure validation and test at the operating point, with intervals over episodes.
+    """Measure validation and test at the operating point, with intervals over episodes or shows.
+
+    A predictor's other horizons get operating points of their own, one horizon in memory at a time.
 
     Args:
-        scores: see `score_frames`.
+        pooled_scores: see `pool_scores`.
         operating_point: see `choose_operating_point`.
         params: `bootstrap_samples` is the number of resamples; 0 gives no intervals.
     """
     metrics = Metrics(operating_point=operating_point)
+    for split, loaded in pooled_scores.splits.items():
+        shift_frames = pooled_scores.shift_frames
+        metrics[split] = measure_split(loaded, shift_frames, operating_point, params)
     for split in SPLITS:
-        loaded = load_split(scores, split)
-        if loaded is None:
+        if split in metrics:
+            _log_headline(split, metrics[split])
+        else:
             logger.info("%s: no partitions, so no metrics", split)
-            continue
-        metrics[split] = _measure(loaded, operating_point["threshold"], params.bootstrap_samples)
-        _log_headline(split, metrics[split])
+    others = [
+        horizon for horizon in pooled_scores.horizons if horizon != pooled_scores.shift_frames
+    ]
+    if others:
+        metrics["horizons"] = {
+            str(horizon): _measure_other(pooled_scores, horizon, params) for horizon in others
+        }
     return metrics
 
 
-def plot_roc_curve(scores: Partitions[pd.DataFrame], operating_point: OperatingPoint) -> Figure:
-    """Draw the ROC curves of validation and test."""
-    return roc_figure(load_frames(scores), operating_point["threshold"])
+def _measure_other(
+    pooled_scores: PooledScores, horizon: int, params: EvaluationParams
+) -> HorizonMetrics:
+    splits = pooled_scores.at(horizon)
+    try:
+        point = choose_point(splits.get("validation"), horizon, params)
+    except ProjectError as error:
+        logger.warning("horizon of %d frames: no metrics: %s", horizon, error)
+        return HorizonMetrics(operating_point=None, undefined=str(error))
+    metrics = HorizonMetrics(operating_point=point)
+    for split, loaded in splits.items():
+        metrics[split] = measure_split(loaded, horizon, point, params)
+    return metrics
 
 
-def plot_pr_curve(scores: Partitions[pd.DataFrame], operating_point: OperatingPoint) -> Figure:
-    """Draw the precision-recall curves of validation and test."""
-    return pr_figure(load_frames(scores), operating_point["threshold"])
-
-
-def plot_confusion_matrix(
-    scores: Partitions[pd.DataFrame], operating_point: OperatingPoint
-) -> Figure:
-    """Draw the confusion matrices of validation and test."""
-    threshold = operating_point["threshold"]
-    return confusion_figure(
-        {
-            split: threshold_metrics(frames.labels, frames.scores, threshold)["confusion_matrix"]
-            for split, frames in load_frames(scores).items()
-        },
-        threshold,
+def _log_point(point: OperatingPoint) -> None:
+    if point["metric"] is None:
+        logger.info("threshold %.4g as set by evaluation.threshold", point["threshold"])
+    else:
+        logger.info(
+            "threshold %.4g tuned on validation frames: %s %.4g",
+            *(point["threshold"], point["metric"], point["value"]),
+        )
+    alarms = point["alarms"]
+    if alarms is None:
+        logger.warning("no alarms, so no event metrics: %s", point["alarms_undefined"])
+        return
+    logger.info(
+        "alarms chosen on validation events: threshold %.4g, gaps to %g s, at least %g s, %g s "
+        "apart: %s %.4g",
+        *alarms.values(),
     )
 
 
-def _cannot_tune(reason: str) -> str:
-    remedy = "fix one with `kedro run --params evaluation.threshold=0.5`"
-    check = "check ingestion.splits and labeling.event"
-    return f"{reason}, so no threshold can be tuned; {remedy}, or {check}"
-
-
-def _score_partition(
-    name: str,
-    predictor: Predictor,
-    load_features: Callable[[], Array],
-    load_labels: Callable[[], Array],
-    load_distances: Callable[[], Array],
-) -> pd.DataFrame:
-    features, labels = load_features(), load_labels()
-    if len(features) != len(labels):
-        raise ProjectError(
-            f"partition {name!r} has {len(features)} frames of features but {len(labels)} labels; "
-            "run `kedro run --pipelines labeling`"
-        )
-    frame = np.arange(len(labels), dtype=np.int32)
-    horizons = predictor.header.horizon_frames
-    scores = predictor.horizon_scores(features)  # [T, H]
-    columns: dict[str, Any] = {
-        "frame": frame,
-        "time_seconds": start_of(frame),
-        "speaker": name.rpartition("/")[2],
-        "score": scores[:, horizons.index(predictor.header.shift_frames)],
-        "label": np.asarray(labels, dtype=np.int8),
-    }
-    if len(horizons) > 1:
-        distances = load_distances()
-        for index, horizon in enumerate(horizons):
-            names = ScoreColumns.of(horizon)
-            columns[names.score] = scores[:, index]
-            columns[names.label] = label_within(distances, horizon)
-    return pd.DataFrame(columns)
-
-
-def _measure(loaded: ScoredFrames, threshold: float, num_resamples: int) -> SplitMetrics:
-    labels, values = loaded.frames.labels, loaded.frames.scores
-    settings = {"num_resamples": num_resamples, "seed": SEED}
-    return {
-        **frame_metrics(labels, values, threshold),
-        "at_0.5": threshold_metrics(labels, values, 0.5),
-        "intervals": bootstrap_intervals(
-            labels, values, loaded.episodes, threshold=threshold, **settings
-        ),
-    }
-
-
 def _log_headline(split: str, metrics: SplitMetrics) -> None:
-    intervals = metrics["intervals"]
+    intervals, events = metrics["intervals"], metrics["events"]
     logger.info(
-        "%s: AUPRC %s; prevalence %.5f (%s of %s frames); AUPRC / prevalence %s; %s episodes",
+        "%s: AUPRC %s; prevalence %.5f (%s of %s frames); AUPRC / prevalence %s; %s %ss",
         split,
         _with_interval(metrics["auprc"], intervals["auprc"]),
         *(metrics["prevalence"], metrics["num_positive"], metrics["num_frames"]),
         _with_interval(metrics["auprc_over_prevalence"], intervals["auprc_over_prevalence"]),
-        intervals["num_episodes"],
+        *(intervals["num_units"], metrics["unit"]),
     )
+    if events is not None:
+        logger.info(
+            "%s: %s of %s events announced, hit rate %s; %s false alarms per hour",
+            *(split, events["num_hits"], events["num_events"]),
+            _with_interval(events["hit_rate"], events["intervals"].get("hit_rate")),
+            _with_interval(
+                events["false_alarms_per_hour"], events["intervals"].get("false_alarms_per_hour")
+            ),
+        )
 
 
 def _with_interval(value: float | None, interval: Interval | None) -> str:

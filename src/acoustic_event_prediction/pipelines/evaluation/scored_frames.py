@@ -1,6 +1,8 @@
 """The frames of a split in one array, from the partitions that hold them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -8,19 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from acoustic_event_prediction.errors import ProjectError
+from acoustic_event_prediction.event_frames import EventFrames
 from acoustic_event_prediction.figures import SplitFrames
+from acoustic_event_prediction.pipelines.evaluation.units import UnitKind, Units
+from acoustic_event_prediction.report.fingerprint import fingerprint
+from acoustic_event_prediction.target_events import first_of_bout, merge_same_frame
 
 T = TypeVar("T")
 Partitions = Mapping[str, Callable[[], T]]
 EvaluatedSplit = Literal["validation", "test"]
 SPLITS: tuple[EvaluatedSplit, ...] = ("validation", "test")
-
-
-class ScoredFrames(NamedTuple):
-    """Frames of one split, with the number of each frame's episode, int64 [N]."""
-
-    frames: SplitFrames
-    episodes: npt.NDArray[np.int64]
 
 
 class ScoreColumns(NamedTuple):
@@ -33,6 +32,66 @@ class ScoreColumns(NamedTuple):
     def of(cls, horizon: int) -> Self:
         """Return the names of a horizon, in frames, in the tables of several horizons."""
         return cls(f"score_{horizon}", f"label_{horizon}")
+
+
+@dataclass(frozen=True)
+class ScoredSplit:
+    """Frames of one split at one horizon: N frames in P partitions, one after another.
+
+    Attributes:
+        partition_ids: P ids `<split>/<episode>/<user>`, sorted.
+        labels: int8 [N].
+        events: scores, ignored frames, partitions, units and events.
+        unit_kind: what a unit is.
+    """
+
+    partition_ids: tuple[str, ...]
+    labels: npt.NDArray[np.int8]
+    events: EventFrames
+    unit_kind: UnitKind
+
+    def counted(self) -> SplitFrames:
+        """Return the M frames that are not ignored."""
+        ignored = self.events.ignored
+        if not ignored.any():
+            return SplitFrames(self.labels, self.events.scores)
+        return SplitFrames(self.labels[~ignored], self.events.scores[~ignored])
+
+    def units_of_counted(self) -> npt.NDArray[np.int64]:
+        """Return the unit of each frame that is not ignored, int64 [M]."""
+        events = self.events
+        return np.repeat(events.units, np.diff(events.starts))[~events.ignored]
+
+
+@dataclass(frozen=True)
+class PooledScores:
+    """Frames of validation and test at the main horizon, and a way to those at the others.
+
+    Attributes:
+        shift_frames: the main horizon.
+        splits: without a split that has no partitions.
+        horizons: all horizons, ascending.
+        load_horizon: returns the splits at another horizon, as they are needed.
+    """
+
+    shift_frames: int
+    splits: Mapping[EvaluatedSplit, ScoredSplit]
+    horizons: tuple[int, ...]
+    load_horizon: Callable[[int], Mapping[EvaluatedSplit, ScoredSplit]]
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of labels and scores at the main horizon; see `report.fingerprint`."""
+        return fingerprint(
+            (name, loaded.labels[first:stop], loaded.events.scores[first:stop])
+            for loaded in self.splits.values()
+            for name, (first, stop) in zip(
+                loaded.partition_ids, pairwise(loaded.events.starts.tolist()), strict=True
+            )
+        )
+
+    def at(self, horizon: int) -> Mapping[EvaluatedSplit, ScoredSplit]:
+        """Return the splits at a horizon."""
+        return self.splits if horizon == self.shift_frames else self.load_horizon(horizon)
 
 
 def find_horizons(scores: Partitions[pd.DataFrame], shift_frames: int) -> dict[int, ScoreColumns]:
@@ -51,42 +110,43 @@ def find_horizons(scores: Partitions[pd.DataFrame], shift_frames: int) -> dict[i
 
 def load_split(
     scores: Partitions[pd.DataFrame],
+    target_events: Partitions[pd.DataFrame],
     split: EvaluatedSplit,
+    units: Units,
+    bout_gap_seconds: float,
     columns: ScoreColumns = ScoreColumns(),  # noqa: B008  (immutable)
-) -> ScoredFrames | None:
-    """Return all frames of a split, or None when it has no partitions.
-
-    Partitions `<split>/<episode>/<user>` of one episode get the same episode number.
+) -> ScoredSplit | None:
+    """Return all frames and events of a split, or None when it has no partitions.
 
     Args:
         scores: tables by partition id, loaded one at a time.
+        target_events: onset and offset in seconds of the events of each partition.
         split: whose.
+        units: what is resampled.
+        bout_gap_seconds: an event is the first of its bout if none has ended so shortly before.
         columns: of the horizon.
 
     Raises:
-        ProjectError: the partitions hold no frame at all.
+        ProjectError: the partitions hold no frame at all, or all of them are ignored.
     """
     names = [name for name in sorted(scores) if name.startswith(f"{split}/")]
     if not names:
         return None
-    numbers: dict[str, int] = {}
-    labels, values, episodes = [], [], []
+    labels, values, ignored, onsets, is_first = [], [], [], [], []
     for name in names:
-        table = scores[name]()
-        number = numbers.setdefault(name.rpartition("/")[0], len(numbers))
+        table, events = scores[name](), target_events[name]()
         labels.append(table[columns.label].to_numpy(np.int8))
         values.append(table[columns.score].to_numpy(np.float64))
-        episodes.append(np.full(len(table), number, dtype=np.int64))
-    frames = SplitFrames(labels=np.concatenate(labels), scores=np.concatenate(values))
-    if frames.labels.size == 0:
+        ignored.append(table["ignore"].to_numpy(np.bool_))
+        begun, ended = merge_same_frame(events["onset"], events["offset"])
+        onsets.append(begun)
+        is_first.append(first_of_bout(begun, ended, bout_gap_seconds))
+    numbers = units.numbers([name.rpartition("/")[0] for name in names])
+    joined = EventFrames.join(values, ignored, onsets, is_first, numbers.tolist())
+    if joined.ignored.all():
         raise ProjectError(
-            f"the {len(names)} partitions of scores of {split} hold no frame; "
-            "run `kedro run --pipelines evaluation` again"
+            f"the {len(names)} partitions of scores of {split} hold no frame that counts: "
+            f"{joined.ignored.size} frames, all ignored; run `kedro run --pipelines evaluation` "
+            "again, with a shorter evaluation.ignore.tail_seconds if frames are ignored"
         )
-    return ScoredFrames(frames, np.concatenate(episodes))
-
-
-def load_frames(scores: Partitions[pd.DataFrame]) -> dict[str, SplitFrames]:
-    """Return the frames of validation and test, without a split that has no partitions."""
-    loaded = {split: load_split(scores, split) for split in SPLITS}
-    return {split: found.frames for split, found in loaded.items() if found is not None}
+    return ScoredSplit(tuple(names), np.concatenate(labels), joined, units.kind)

@@ -19,10 +19,8 @@ from acoustic_event_prediction.params import (
 )
 from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     SPLITS,
-    Partitions,
-    ScoredFrames,
-    find_horizons,
-    load_split,
+    PooledScores,
+    ScoredSplit,
 )
 
 logger = logging.getLogger(__name__)
@@ -39,18 +37,14 @@ def choose_horizons(training: TrainingParams, horizon_sweep: HorizonSweepParams)
 
 
 def compare_horizons(
-    scores: Partitions[pd.DataFrame],
-    horizon_sweep: HorizonSweepParams,
-    evaluation: EvaluationParams,
-    shift_frames: int,
+    pooled_scores: PooledScores, horizon_sweep: HorizonSweepParams, evaluation: EvaluationParams
 ) -> pd.DataFrame:
     """Measure every horizon on validation and test, one horizon in memory at a time.
 
     Args:
-        scores: see `score_frames`.
+        pooled_scores: see `pool_scores`.
         horizon_sweep: at how many false alarms per hour recall is measured.
         evaluation: of it, the number of resamples for the intervals.
-        shift_frames: the main horizon, the only one of a predictor of one horizon.
 
     Returns:
         One row per split and horizon. `lead_time_ms` is the largest lead of a positive frame:
@@ -60,19 +54,14 @@ def compare_horizons(
         where the split does not define a value: with frames of one label, or, for an interval, with
         a single episode.
 
-    Raises:
-        ProjectError: the partitions of a split hold no frame.
-
     Source: docs/labeling.md#which-horizon-works
     """
-    horizons = find_horizons(scores, shift_frames)
     rows = []
-    for split in SPLITS:
-        for horizon, columns in horizons.items():
-            loaded = load_split(scores, split, columns)
-            if loaded is not None:
-                row = _measure(loaded, horizon, horizon_sweep, evaluation.bootstrap_samples)
-                rows.append({"split": split, **row})
+    for horizon in pooled_scores.horizons:
+        for split, loaded in pooled_scores.at(horizon).items():
+            row = _measure(loaded, horizon, horizon_sweep, evaluation.bootstrap_samples)
+            rows.append({"split": split, **row})
+    rows.sort(key=lambda row: SPLITS.index(row["split"]))
     table = pd.DataFrame(rows)
     _log_ratios(table)
     return table
@@ -93,12 +82,12 @@ def recall_column(per_hour: float) -> str:
 
 
 def _measure(
-    loaded: ScoredFrames, horizon: int, horizon_sweep: HorizonSweepParams, num_resamples: int
+    loaded: ScoredSplit, horizon: int, horizon_sweep: HorizonSweepParams, num_resamples: int
 ) -> dict[str, Any]:
-    labels, values = loaded.frames.labels, loaded.frames.scores
+    labels, values = loaded.counted()
     curve = score_curve(labels, values)
     intervals = bootstrap_intervals(
-        *(labels, values, loaded.episodes),
+        *(labels, values, loaded.units_of_counted()),
         threshold=_ANY_THRESHOLD,
         num_resamples=num_resamples,
         seed=SEED,

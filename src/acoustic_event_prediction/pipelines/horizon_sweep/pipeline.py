@@ -24,12 +24,7 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=compare_horizons,
-                inputs=[
-                    "scores",
-                    "params:horizon_sweep",
-                    "params:evaluation",
-                    "params:shift_frames",
-                ],
+                inputs=["pooled_scores", "params:horizon_sweep", "params:evaluation"],
                 outputs="horizon_table",
                 name="compare_horizons",
             ),
