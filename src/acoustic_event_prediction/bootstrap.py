@@ -112,7 +112,7 @@ def bootstrap_intervals(
     if reason is None:
         weights = draw_weights(len(groups), num_resamples, seed)
         values = weighted_statistics(groups, weights, threshold)
-        intervals |= {name: _percentile_interval(values[name]) for name in STATISTICS}
+        intervals |= {name: percentile_interval(values[name]) for name in STATISTICS}
         undefined = _reasons(intervals, num_resamples, groups.are_probabilities)
     head = _resampling(len(groups), num_resamples, seed, undefined)
     result: Any = {**head, **intervals}
@@ -168,7 +168,7 @@ def paired_differences(
         values_a, values_b = (weighted_statistics(side, weights, at) for side, _, at in sides)
         for name, found in differences.items():
             gaps = values_a[name] - values_b[name]
-            found["interval"] = _percentile_interval(gaps)
+            found["interval"] = percentile_interval(gaps)
             if found["interval"] is not None:
                 found["share_above_zero"] = float(np.mean(gaps[np.isfinite(gaps)] > 0))
         intervals = {name: found["interval"] for name, found in differences.items()}
@@ -220,7 +220,8 @@ def _difference(of_a: Any, of_b: Any) -> float | None:
     return None if of_a is None or of_b is None else float(of_a - of_b)
 
 
-def _percentile_interval(values: Floats) -> Interval | None:
+def percentile_interval(values: Floats) -> Interval | None:
+    """Return the 95 % interval of the values [R] that are defined, or None if none is."""
     defined = values[np.isfinite(values)]
     if defined.size == 0:
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acoustic_event_prediction.alarms import Alarms
-from acoustic_event_prediction.bootstrap import Interval, _percentile_interval
+from acoustic_event_prediction.bootstrap import Interval, percentile_interval
 from acoustic_event_prediction.event_frames import EventFrames, Flags, Floats, Indices, match_alarms
 from acoustic_event_prediction.frames import FRAME_SECONDS, FRAMES_PER_HOUR
 
@@ -84,7 +84,7 @@ def event_intervals(counts: UnitCounts, weights: Floats) -> dict[str, Interval |
         The intervals; None for a statistic that is undefined in all resamples.
     """
     statistics = weighted_statistics(counts, weights)
-    return {name: _percentile_interval(values) for name, values in statistics.items()}
+    return {name: percentile_interval(values) for name, values in statistics.items()}
 
 
 def difference_intervals(
@@ -114,7 +114,7 @@ def difference_intervals(
     observed = _differences(first, second, np.ones((first.units.size, 1)))
     found: dict[str, Difference | None] = {}
     for name, values in _differences(first, second, weights).items():
-        difference, interval = float(observed[name][0]), _percentile_interval(values)
+        difference, interval = float(observed[name][0]), percentile_interval(values)
         if interval is None or np.isnan(difference):
             found[name] = None
         else:
