@@ -11,6 +11,7 @@ from acoustic_event_prediction.alarms import Alarms
 from acoustic_event_prediction.bootstrap import Interval, percentile_interval
 from acoustic_event_prediction.event_frames import EventFrames, Flags, Floats, Indices, match_alarms
 from acoustic_event_prediction.frames import FRAME_SECONDS, FRAMES_PER_HOUR
+from acoustic_event_prediction.unit_statistics import divide
 
 STATISTICS = ("hit_rate", "precision", "f1", "false_alarms_per_hour", "mean_lead_time_seconds")
 COMPARED_STATISTICS = ("hit_rate", "f1", "false_alarms_per_hour")
@@ -136,23 +137,16 @@ def weighted_statistics(counts: UnitCounts, weights: Floats) -> dict[str, Floats
     reachable = counts.num_reachable @ weights  # [R]
     false_alarms = counts.num_false_alarms @ weights  # [R]
     return {
-        "hit_rate": _divide(hits, reachable),
-        "precision": _divide(hits, hits + false_alarms),
-        "f1": _divide(2 * hits, hits + false_alarms + reachable),
-        "false_alarms_per_hour": _divide(
+        "hit_rate": divide(hits, reachable),
+        "precision": divide(hits, hits + false_alarms),
+        "f1": divide(2 * hits, hits + false_alarms + reachable),
+        "false_alarms_per_hour": divide(
             false_alarms * FRAMES_PER_HOUR, counts.num_scored @ weights
         ),
-        "mean_lead_time_seconds": _divide(counts.lead_frames @ weights * FRAME_SECONDS, hits),
+        "mean_lead_time_seconds": divide(counts.lead_frames @ weights * FRAME_SECONDS, hits),
     }
 
 
 def _differences(first: UnitCounts, second: UnitCounts, weights: Floats) -> dict[str, Floats]:
     before, after = (weighted_statistics(counts, weights) for counts in (first, second))
     return {name: after[name] - before[name] for name in COMPARED_STATISTICS}
-
-
-def _divide(numerator: Floats, denominator: Floats) -> Floats:
-    """Return the quotient, NaN where the denominator is 0."""
-    quotient = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
-    return quotient

@@ -130,12 +130,12 @@ def weighted_statistics(groups: UnitFrames, weights: Floats, threshold: float) -
     predicted = groups.num_frames(threshold) @ weights  # [R]
     true_positive = groups.num_positive(threshold) @ weights  # [R]
     auprc, auroc = _areas(groups, weights)
-    prevalence = _divide(positive, frames)
-    brier_score = _divide(groups.squared_error @ weights, frames)
+    prevalence = divide(positive, frames)
+    brier_score = divide(groups.squared_error @ weights, frames)
     return {
         "prevalence": prevalence,
         "auprc": auprc,
-        "auprc_over_prevalence": _divide(auprc, prevalence),
+        "auprc_over_prevalence": divide(auprc, prevalence),
         "auroc": auroc,
         **_of_counts(frames, positive, predicted, true_positive),
         "brier_score": brier_score if groups.are_probabilities else np.full_like(frames, np.nan),
@@ -151,14 +151,14 @@ def _of_counts(
     margin = true_positive * negative - (predicted - true_positive) * positive
     spread = np.sqrt(predicted * (frames - predicted)) * np.sqrt(positive * negative)
     return {
-        "precision": _divide(true_positive, predicted),
-        "recall": _divide(true_positive, positive),
-        "f1": _divide(2 * true_positive, predicted + positive),
-        "accuracy": _divide(true_positive + true_negative, frames),
-        "balanced_accuracy": (_divide(true_positive, positive) + _divide(true_negative, negative))
+        "precision": divide(true_positive, predicted),
+        "recall": divide(true_positive, positive),
+        "f1": divide(2 * true_positive, predicted + positive),
+        "accuracy": divide(true_positive + true_negative, frames),
+        "balanced_accuracy": (divide(true_positive, positive) + divide(true_negative, negative))
         / 2,
-        "youden_j": _divide(margin, positive * negative),
-        "mcc": _divide(margin, spread),
+        "youden_j": divide(margin, positive * negative),
+        "mcc": divide(margin, spread),
     }
 
 
@@ -185,7 +185,7 @@ def _areas(groups: UnitFrames, weights: Floats) -> tuple[Floats, Floats]:
         true_positive, false_positive = true_at[-1], false_at[-1]
     has_both = np.where((positive > 0) & (negative > 0), 1.0, np.nan)
     pairs = positive * negative
-    return has_both * _divide(summed_precision, positive), _divide(pairs - pairs_lost, pairs)
+    return has_both * divide(summed_precision, positive), divide(pairs - pairs_lost, pairs)
 
 
 def _mean_precision(
@@ -253,7 +253,7 @@ def _frames_from(groups: UnitFrames, heights: Floats, side: Literal["left", "rig
     return counts.T
 
 
-def _divide(numerator: Floats, denominator: Floats) -> Floats:
+def divide(numerator: Floats, denominator: Floats) -> Floats:
     """Return the quotient, NaN where the denominator is 0."""
     quotient = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=quotient, where=denominator != 0)

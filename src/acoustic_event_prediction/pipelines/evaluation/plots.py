@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from acoustic_event_prediction.calibration import reliability
+from acoustic_event_prediction.calibration import NUM_BINS, reliability
 from acoustic_event_prediction.event_frames import match_alarms
 from acoustic_event_prediction.figures import (
     SplitFrames,
@@ -29,7 +29,6 @@ from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     ScoredSplit,
 )
 
-_NUM_BINS = 15
 _TRACK_FRAMES = 375  # 30 s, in which words are legible
 
 
@@ -59,7 +58,7 @@ def plot_reliability(pooled_scores: PooledScores) -> Figure:
     """Draw how often frames with a score are positive, in bins of as many frames each."""
     return reliability_figure(
         {
-            split: reliability(frames.labels, frames.scores, _NUM_BINS, "quantile")
+            split: reliability(frames.labels, frames.scores, NUM_BINS, "quantile")
             for split, frames in _counted(pooled_scores).items()
         }
     )
