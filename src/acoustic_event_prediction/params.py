@@ -7,9 +7,7 @@ absence has a meaning of its own. Unknown keys and wrong types are refused befor
 from typing import Annotated, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
@@ -20,10 +18,17 @@ from pydantic import (
 )
 
 from acoustic_event_prediction.frames import whole_frames
+from acoustic_event_prediction.setting_types import (
+    Name,
+    ShiftFrames,
+    Split,
+    StrictModel,
+    as_horizons,
+    as_rates,
+    as_seconds,
+    as_tuple,
+)
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-ShiftFrames = Annotated[StrictInt, Field(ge=1, le=1000)]
-Split = Literal["train", "validation", "test"]
 TuneMetric = Literal[
     "f1",
     "f_beta",
@@ -34,49 +39,6 @@ TuneMetric = Literal[
     "false_alarms_per_hour",
 ]
 TextSetting = Literal["words", "words_at_end", "none"]
-
-
-def _as_tuple(value: object) -> object:
-    # `--params` can't hold a list: one name stands for a list of one.
-    return (value,) if isinstance(value, str) else value
-
-
-def _as_numbers(value: object, read: type[int] | type[float], unit: str) -> object:
-    """Return numbers in ascending order, each once; what is none is left to the field's type.
-
-    `--params` can't hold a list: `training.horizons="1 5 25"` and a single number stand for one.
-    """
-    if isinstance(value, str):
-        try:
-            value = [read(number.replace("_", "?")) for number in value.split()]
-        except ValueError:
-            message = f"give numbers of {unit} with blanks in between, as in '1 5 25'"
-            raise ValueError(message) from None
-    if type(value) in {int, float}:
-        value = [value]
-    if isinstance(value, list | tuple) and all(type(number) in {int, float} for number in value):
-        return sorted(set(value))
-    return value
-
-
-def _as_horizons(value: object) -> object:
-    return _as_numbers(value, int, "frames")
-
-
-def _as_rates(value: object) -> object:
-    return _as_numbers(value, float, "false alarms per hour")
-
-
-def _as_seconds(value: object) -> object:
-    return _as_numbers(value, float, "seconds")
-
-
-class StrictModel(BaseModel):
-    """A parameter group: frozen, no unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False
-    )
 
 
 class CheckpointParams(StrictModel):
@@ -129,6 +91,7 @@ class GlobalParams(StrictModel):
     dataset_root: Annotated[str, StringConstraints(min_length=1)]
     checkpoint: CheckpointParams
     shift_frames: ShiftFrames
+    other_scores: Annotated[str, StringConstraints(min_length=1)]
     launcher: LauncherParams
 
 
@@ -136,9 +99,9 @@ class IngestionParams(StrictModel):
     """Which episodes are read, and what happens to a broken one."""
 
     layout: Literal["podcastfillers"]
-    splits: Annotated[tuple[Split, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    splits: Annotated[tuple[Split, ...], BeforeValidator(as_tuple), Field(min_length=1)]
     limit: Annotated[StrictInt, Field(ge=1)] | None
-    exclude_episodes: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+    exclude_episodes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
     on_invalid: Literal["raise", "skip"]
 
 
@@ -178,7 +141,7 @@ class LabelingParams(StrictModel):
     shift_frames: ShiftFrames
 
 
-Horizons = Annotated[tuple[ShiftFrames, ...], BeforeValidator(_as_horizons), Field(min_length=1)]
+Horizons = Annotated[tuple[ShiftFrames, ...], BeforeValidator(as_horizons), Field(min_length=1)]
 
 
 class TrainingParams(StrictModel):
@@ -212,9 +175,11 @@ class TrainingParams(StrictModel):
 Seconds = Annotated[StrictFloat, Field(ge=0, le=3600)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 SomeSeconds = Annotated[
-    tuple[Seconds, ...], BeforeValidator(_as_seconds), Field(min_length=1, max_length=20)
+    tuple[Seconds, ...], BeforeValidator(as_seconds), Field(min_length=1, max_length=20)
 ]
 Tune = Literal["tune"]
+# Fewer have no 2.5th percentile.
+_FEWEST_RESAMPLES = 20
 
 
 class IgnoreParams(StrictModel):
@@ -235,6 +200,13 @@ class AlarmParams(StrictModel):
     collars_seconds: SomeSeconds
     bout_gap_seconds: Seconds
 
+    @field_validator("collars_seconds")
+    @classmethod
+    def _collars_have_names(cls, seconds: tuple[float, ...]) -> tuple[float, ...]:
+        if len({f"{value:g}" for value in seconds}) < len(seconds):
+            raise ValueError("two collars differ by less than their names, of 6 digits, show")
+        return seconds
+
 
 class ReportParams(StrictModel):
     """How much of the errors the report shows and plays."""
@@ -253,11 +225,18 @@ class EvaluationParams(StrictModel):
     min_recall: Annotated[float, Field(gt=0, le=1)]
     min_precision: Annotated[float, Field(gt=0, le=1)]
     max_false_alarms_per_hour: Annotated[float, Field(gt=0, le=45_000)]
-    bootstrap_samples: Annotated[StrictInt, Field(ge=0)]
+    bootstrap_samples: Annotated[StrictInt, Field(ge=0, le=100_000)]
     bootstrap_unit: Literal["auto", "episode", "show"]
     ignore: IgnoreParams
     alarms: AlarmParams
     report: ReportParams
+
+    @field_validator("bootstrap_samples")
+    @classmethod
+    def _enough_for_percentiles(cls, number: int) -> int:
+        if 0 < number < _FEWEST_RESAMPLES:
+            raise ValueError(f"give at least {_FEWEST_RESAMPLES} resamples, or 0 for no intervals")
+        return number
 
 
 class CausalityCheckParams(StrictModel):
@@ -275,7 +254,7 @@ class HorizonSweepParams(StrictModel):
     horizons: Horizons
     false_alarms_per_hour: Annotated[
         tuple[Annotated[StrictFloat, Field(gt=0)], ...],
-        BeforeValidator(_as_rates),
+        BeforeValidator(as_rates),
         Field(min_length=1),
     ]
 
