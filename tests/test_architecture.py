@@ -16,6 +16,7 @@ KEDRO_LAYERS = ("pipelines", "datasets", "hooks", "settings", "pipeline_registry
 PROCESS_LAYERS = ("workers",)
 MADE_OF = {
     "baselines": {"feature_extraction", "training", "evaluation"},
+    "comparison": {"evaluation"},
     "horizon_sweep": {"labeling", "training", "evaluation"},
 }
 

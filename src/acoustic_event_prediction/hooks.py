@@ -45,6 +45,7 @@ _RESULTS = (
     "horizon_figure",
     "baseline_table",
     "baseline_figure",
+    "comparison_table",
 )
 
 

@@ -9,7 +9,6 @@ from kedro.pipeline import Node, Pipeline
 from acoustic_event_prediction.baselines.kinds import KINDS
 from acoustic_event_prediction.pipelines import evaluation, feature_extraction, training
 from acoustic_event_prediction.pipelines.baselines.comparing import (
-    compare_with_predictor,
     plot_baselines,
     report_baselines,
     tabulate_baselines,
@@ -22,6 +21,7 @@ from acoustic_event_prediction.pipelines.baselines.settings import (
     with_shuffled_labels,
     without_text,
 )
+from acoustic_event_prediction.pipelines.evaluation.comparing import compare_with_predictor
 
 SHUFFLED = "shuffled_labels"
 WITHOUT_TEXT = "moshi_without_text"
@@ -165,7 +165,7 @@ def _compare() -> Pipeline:
     plot = Node(plot_baselines, "baseline_table", "baseline_figure", name="plot_baselines")
     report = Node(
         report_baselines,
-        ["baseline_table", "pooled_scores"],
+        ["baseline_table", "pooled_scores", "params:evaluation"],
         "baseline_rows",
         name="report_baselines",
     )
@@ -174,6 +174,7 @@ def _compare() -> Pipeline:
         [tabulate, plot, report],
         namespace=_ALL,
         inputs={"metrics": "metrics", "pooled_scores": "pooled_scores", **comparisons},
+        parameters={"params:evaluation": "params:evaluation"},
         outputs={"baseline_table", "baseline_figure", "baseline_rows"},
     )
 
