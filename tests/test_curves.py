@@ -49,18 +49,18 @@ def test_one_class_has_no_area(labels: list[int]) -> None:
 
 # Of N frames, one false alarm is 45 000 / N per hour: 7500 of these six.
 @pytest.mark.parametrize(
-    ("per_hour", "recall"),
-    [(0, 1 / 3), (7499, 1 / 3), (7500, 2 / 3), (14_999, 2 / 3), (15_000, 1), (1e30, 1)],
+    ("per_hour", "threshold"),
+    [(0, 0.9), (7499, 0.9), (7500, 0.8), (14_999, 0.8), (15_000, 0.4), (22_500, 0.1), (1e30, 0.1)],
 )
-def test_recall_at_false_alarms_on_paper(per_hour: float, recall: float) -> None:
+def test_threshold_at_false_alarms_on_paper(per_hour: float, threshold: float) -> None:
     curve = score_curve([1, 0, 1, 0, 1, 0], [0.9, 0.8, 0.8, 0.5, 0.4, 0.1])
 
-    assert curve.recall_at_false_alarms(per_hour) == recall
+    assert curve.threshold_at_false_alarms(per_hour) == threshold
 
 
-def test_recall_is_0_when_the_highest_score_gives_too_many_false_alarms() -> None:
-    assert score_curve([1, 0, 1], [0.9, 0.9, 0.1]).recall_at_false_alarms(14_999) == 0.0
-    assert score_curve([1, 0, 1], [0.9, 0.9, 0.1]).recall_at_false_alarms(15_000) == 1.0
+def test_threshold_is_infinite_when_the_highest_score_gives_too_many_false_alarms() -> None:
+    assert score_curve([1, 0, 1], [0.9, 0.9, 0.1]).threshold_at_false_alarms(14_999) == np.inf
+    assert score_curve([1, 0, 1], [0.9, 0.9, 0.1]).threshold_at_false_alarms(15_000) == 0.1
 
 
 def test_an_exactly_allowed_false_alarm_is_not_lost_to_rounding() -> None:
@@ -70,29 +70,24 @@ def test_an_exactly_allowed_false_alarm_is_not_lost_to_rounding() -> None:
     labels = np.zeros(150_000, dtype=np.int8)
     labels[1] = 1
 
-    assert score_curve(labels, scores).recall_at_false_alarms(0.3) == 1.0
+    assert score_curve(labels, scores).threshold_at_false_alarms(0.3) == 0.8
 
 
 @pytest.mark.parametrize("num_levels", [1, 3, 20, 10**9])
-def test_recall_at_false_alarms_agrees_with_trying_every_threshold(num_levels: int) -> None:
+def test_threshold_at_false_alarms_agrees_with_trying_every_threshold(num_levels: int) -> None:
     rng = np.random.default_rng(num_levels)
     labels = (rng.random(200) < 0.2).astype(np.int8)
     scores = np.floor(rng.random(200) ** (2 - labels) * num_levels) / num_levels
     curve = score_curve(labels, scores)
 
     for num_allowed in range(170):
-        recalls = [
-            (labels[scores >= threshold] == 1).sum() / labels.sum()
+        allowed = [
+            threshold
             for threshold in scores
             if (labels[scores >= threshold] == 0).sum() <= num_allowed
         ]
         per_hour = num_allowed * 45_000 / 200
-        assert curve.recall_at_false_alarms(per_hour) == max(recalls, default=0.0)
-
-
-@pytest.mark.parametrize("labels", [[0, 0], [1, 1]])
-def test_one_class_has_no_recall_at_false_alarms(labels: list[int]) -> None:
-    assert score_curve(labels, [0.1, 0.2]).recall_at_false_alarms(1e6) is None
+        assert curve.threshold_at_false_alarms(per_hour) == min(allowed, default=np.inf)
 
 
 @pytest.mark.parametrize(

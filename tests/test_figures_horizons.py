@@ -23,6 +23,9 @@ def make_table(
             "auroc": auroc,
             "auroc_low": auroc - 0.1,
             "auroc_high": auroc + 0.1,
+            "event_f1": 0.4,
+            "event_f1_low": 0.3,
+            "event_f1_high": 0.5,
             **{f"recall_at_{rate}_per_hour": 0.5 for rate in rates},
         }
         for split in ("validation", "test")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from acoustic_event_prediction.calibration import NOT_PROBABILITIES
 from acoustic_event_prediction.curves import Floats
 from acoustic_event_prediction.metrics import frame_metrics
-from acoustic_event_prediction.unit_statistics import group_frames, weighted_statistics
+from acoustic_event_prediction.unit_statistics import divide, group_frames, weighted_statistics
 
 CONFIDENCE = 0.95
 # One for all reports: the same frames get the same interval in each of them.
@@ -176,6 +176,23 @@ def paired_differences(
         undefined = _reasons(intervals, num_resamples, both)
     head = _resampling(len(groups), num_resamples, seed, undefined)
     return PairedDifferences(differences=differences, **head)
+
+
+def share_interval(
+    part: Floats, whole: Floats, *, num_resamples: int, seed: int
+) -> Interval | None:
+    """Return the 95 % percentile interval of a share over units, or None.
+
+    Args:
+        part: float64 [E], what each of E units has of the part.
+        whole: float64 [E], of the whole.
+        num_resamples: R; 0 gives no interval.
+        seed: the same seed draws the same units.
+    """
+    if _reason_for_none(part.size, num_resamples) is not None:
+        return None
+    weights = draw_weights(part.size, num_resamples, seed)
+    return percentile_interval(divide(part @ weights, whole @ weights))
 
 
 def draw_weights(num_units: int, num_resamples: int, seed: int) -> Floats:

@@ -71,24 +71,22 @@ class ScoreCurve:
         precision = self.true_positive[at] / self.predicted_positive[at]
         return float(gained[at] @ precision) / self.num_positive
 
-    def recall_at_false_alarms(self, per_hour: float) -> float | None:
-        """Return the recall at the lowest threshold with at most so many false alarms, or None.
+    def threshold_at_false_alarms(self, per_hour: float) -> float:
+        """Return the lowest threshold with at most so many false alarms per hour.
 
         A false alarm is a negative frame with a score of at least the threshold. Where even the
-        highest score has too many, nothing is predicted positive and the recall is 0.
+        highest score has too many, the threshold is infinite: nothing is predicted positive.
 
         Args:
             per_hour: false alarms per hour of frames, of both classes; finite, at least 0.
 
-        >>> score_curve([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6]).recall_at_false_alarms(45_000 / 4)
-        1.0
+        >>> score_curve([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6]).threshold_at_false_alarms(45_000 / 4)
+        0.7
         """
-        if not self.has_both_classes:
-            return None
         false_positive = self.predicted_positive - self.true_positive
         most = min(allowed_false_positives(per_hour, self.num_frames), self.num_negative)
         num_allowed = int(np.searchsorted(false_positive, most, side="right"))
-        return int(self.true_positive[num_allowed - 1]) / self.num_positive if num_allowed else 0.0
+        return float(self.thresholds[num_allowed - 1]) if num_allowed else np.inf
 
 
 def score_curve(labels: npt.ArrayLike, scores: npt.ArrayLike) -> ScoreCurve:

@@ -1,4 +1,4 @@
-"""What each horizon is worth: three measures against the lead time, at the width of a column."""
+"""What each horizon is worth: frames and events against the lead time, at a column's width."""
 
 from itertools import cycle
 from typing import Any
@@ -25,17 +25,17 @@ _SHIFTS = {"validation": 1 / 1.03, "test": 1.03}
 
 
 def horizons_figure(table: pd.DataFrame) -> Figure:
-    """Draw AUPRC over prevalence, AUROC and recall against the lead time, one above the other.
+    """Draw AUPRC over prevalence, AUROC, recall and event F1 against the lead time.
 
     Bars are intervals; a dotted line is what chance would give. Undefined values are left out.
 
     Args:
         table: one row per split and horizon, columns split, lead_time_ms (log scale), the two
-            measures with `_low` and `_high`, and `recall_at_<k>_per_hour` for any k.
+            measures and event_f1 with `_low` and `_high`, and `recall_at_<k>_per_hour` for any k.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH_INCHES, 6.2), layout="constrained")
-        panels = figure.subplots(3, 1, sharex=True)
+        figure = Figure(figsize=(WIDTH_INCHES, 7.6), layout="constrained")
+        panels = figure.subplots(4, 1, sharex=True)
         _draw_measure(panels[0], table, "auprc_over_prevalence", chance=1.0)
         panels[0].set(ylabel="AUPRC / prevalence\n(log scale)", yscale="log")
         panels[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -44,16 +44,19 @@ def horizons_figure(table: pd.DataFrame) -> Figure:
         _draw_measure(panels[1], table, "auroc", chance=0.5)
         panels[1].set(ylabel="AUROC")
         rates = _draw_recalls(panels[2], table)
-        panels[2].set(ylabel="Recall at a\nfalse alarm rate", xlabel="Lead time (ms, log scale)")
-        _scale_leads(panels[2], sorted(set(table["lead_time_ms"])))
+        panels[2].set(ylabel="Recall of frames at\na false alarm rate")
+        _draw_measure(panels[3], table, "event_f1", chance=None)
+        panels[3].set(ylabel="F1 of events", xlabel="Lead time (ms, log scale)")
+        _scale_leads(panels[3], sorted(set(table["lead_time_ms"])))
         if table["auroc"].isna().all():
             say_empty(panels[0], "undefined: no horizon has both\npositive and negative frames")
         _add_legend(figure, table, rates)
     return figure
 
 
-def _draw_measure(axes: Axes, table: pd.DataFrame, name: str, *, chance: float) -> None:
-    axes.axhline(chance, color=GREY, linewidth=0.8, linestyle=":")
+def _draw_measure(axes: Axes, table: pd.DataFrame, name: str, *, chance: float | None) -> None:
+    if chance is not None:
+        axes.axhline(chance, color=GREY, linewidth=0.8, linestyle=":")
     for split, rows in table.groupby("split", sort=False):
         style = LINES[str(split)]
         leads = rows["lead_time_ms"] * _SHIFTS[str(split)]

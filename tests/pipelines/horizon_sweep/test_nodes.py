@@ -8,7 +8,11 @@ import pandas as pd
 import pytest
 
 from acoustic_event_prediction.params import HorizonSweepParams, TrainingParams
-from acoustic_event_prediction.pipelines.evaluation.nodes import pool_scores
+from acoustic_event_prediction.pipelines.evaluation.nodes import (
+    choose_operating_point,
+    compute_metrics,
+    pool_scores,
+)
 from acoustic_event_prediction.pipelines.horizon_sweep import nodes
 from acoustic_event_prediction.pipelines.horizon_sweep.nodes import (
     choose_horizons,
@@ -17,7 +21,7 @@ from acoustic_event_prediction.pipelines.horizon_sweep.nodes import (
 )
 from tests.made import evaluation_params
 
-EVALUATION = evaluation_params()
+EVALUATION = evaluation_params(threshold=0.5)
 # Of eight frames, one false alarm is 5625 per hour.
 SWEEP = HorizonSweepParams(horizons=(1, 2), false_alarms_per_hour=(5625, 11_250))
 Scores = dict[str, Callable[[], pd.DataFrame]]
@@ -33,6 +37,8 @@ EPISODE = pd.DataFrame(
         "label_2": np.array([0, 1, 1, 0], dtype=np.int8),
     }
 )
+EVENT = {"onset": [0.24], "offset": [0.3]}
+NO_EVENT: dict[str, list[float]] = {"onset": [], "offset": []}
 ONE_HORIZON = EPISODE[["score", "label"]]
 
 
@@ -43,9 +49,14 @@ def make_scores(**tables: pd.DataFrame) -> Scores:
 
 def compare(scores: Scores) -> pd.DataFrame:
     tables = {name: partial(_with_ignore, load) for name, load in scores.items()}
-    events = {name: partial(pd.DataFrame, {"onset": [0.24], "offset": [0.3]}) for name in scores}
+    events = {
+        name: partial(pd.DataFrame, EVENT if "train" in name or load()["label"].any() else NO_EVENT)
+        for name, load in scores.items()
+    }
     pooled = pool_scores(tables, events, {}, EVALUATION, shift_frames=2)
-    return compare_horizons(pooled, SWEEP, EVALUATION)
+    point = choose_operating_point(pooled, EVALUATION)
+    metrics = compute_metrics(pooled, point, EVALUATION)
+    return compare_horizons(pooled, metrics, SWEEP, EVALUATION)
 
 
 def _with_ignore(load: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -53,12 +64,13 @@ def _with_ignore(load: Callable[[], pd.DataFrame]) -> pd.DataFrame:
 
 
 def test_a_horizon_on_paper() -> None:
-    row = compare(make_scores(test_a_x=EPISODE, test_b_x=EPISODE)).iloc[0].to_dict()
+    twice = {f"{split}_{name}_x": EPISODE for split in ("validation", "test") for name in "ab"}
+    table = compare(make_scores(**twice)).set_index("split").loc["test"]
+    first, second = table.to_dict("records")
 
     # Both episodes are equal, so that each resample of them is.
-    assert row == pytest.approx(
+    assert first == pytest.approx(
         {
-            "split": "test",
             "shift_frames": 1,
             "lead_time_ms": 80,
             "num_frames": 8,
@@ -74,9 +86,27 @@ def test_a_horizon_on_paper() -> None:
             "auroc_low": 2 / 3,
             "auroc_high": 2 / 3,
             "recall_at_5625_per_hour": 0,
+            "recall_at_5625_per_hour_low": 0,
+            "recall_at_5625_per_hour_high": 0,
             "recall_at_11250_per_hour": 1,
-        }
+            "recall_at_11250_per_hour_low": 1,
+            "recall_at_11250_per_hour_high": 1,
+            # Two frames before the onset, which is one too early: no hit, and no lead time.
+            "event_hit_rate": 0,
+            "event_hit_rate_low": 0,
+            "event_hit_rate_high": 0,
+            "event_false_alarms_per_hour": 11_250,
+            "event_false_alarms_per_hour_low": 11_250,
+            "event_false_alarms_per_hour_high": 11_250,
+            "event_f1": 0,
+            "event_f1_low": 0,
+            "event_f1_high": 0,
+            "event_median_lead_seconds": np.nan,
+        },
+        nan_ok=True,
     )
+    assert (second["event_hit_rate"], second["event_false_alarms_per_hour"]) == (1, 0)
+    assert second["event_median_lead_seconds"] == pytest.approx(0.16)
 
 
 def test_rows_are_splits_and_ascending_horizons() -> None:
@@ -99,10 +129,14 @@ def test_a_predictor_of_one_horizon_is_a_table_of_one() -> None:
 
 
 def test_what_one_class_leaves_undefined_is_nan_and_not_0() -> None:
-    table = compare(make_scores(test_a_x=EPISODE.assign(label_1=0), test_b_x=EPISODE))
-    empty = compare(make_scores(test_a_x=EPISODE.assign(label_1=0)))
+    silent = EPISODE.assign(label=0, label_1=0, label_2=0)
+    table = compare(make_scores(test_a_x=silent, test_b_x=EPISODE))
+    empty = compare(make_scores(test_a_x=silent))
 
-    assert table.notna().all(axis=None)
+    # Without validation there is no rule for alarms, so nothing is known of events.
+    events = table.columns.str.startswith("event_")
+    assert table.loc[:, ~events].notna().all(axis=None)
+    assert table.loc[:, events].isna().all(axis=None)
     assert empty.loc[0, ["num_positive", "prevalence"]].tolist() == [0, 0.0]
     assert empty.loc[0, "auprc":].isna().all()
     assert empty.loc[:, "auprc":].dtypes.eq("float64").all()
@@ -135,7 +169,8 @@ def test_the_table_of_one_split_can_be_drawn() -> None:
     assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes] == [
         "AUPRC / prevalence",
         "AUROC",
-        "Recall at a",
+        "Recall of frames at",
+        "F1 of events",
     ]
 
 

@@ -1,14 +1,14 @@
 """Nodes of the horizon_sweep pipeline."""
 
 import logging
-import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from acoustic_event_prediction.bootstrap import SEED, bootstrap_intervals
+from acoustic_event_prediction.bootstrap import SEED, bootstrap_intervals, share_interval
 from acoustic_event_prediction.curves import score_curve
 from acoustic_event_prediction.figures_horizons import horizons_figure
 from acoustic_event_prediction.frames import FRAME_MILLISECONDS
@@ -17,6 +17,8 @@ from acoustic_event_prediction.params import (
     HorizonSweepParams,
     TrainingParams,
 )
+from acoustic_event_prediction.pipelines.evaluation.comparing import event_headline, with_interval
+from acoustic_event_prediction.pipelines.evaluation.nodes import Metrics
 from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     SPLITS,
     PooledScores,
@@ -37,30 +39,39 @@ def choose_horizons(training: TrainingParams, horizon_sweep: HorizonSweepParams)
 
 
 def compare_horizons(
-    pooled_scores: PooledScores, horizon_sweep: HorizonSweepParams, evaluation: EvaluationParams
+    pooled_scores: PooledScores,
+    metrics: Metrics,
+    horizon_sweep: HorizonSweepParams,
+    evaluation: EvaluationParams,
 ) -> pd.DataFrame:
     """Measure every horizon on validation and test, one horizon in memory at a time.
 
     Args:
         pooled_scores: see `pool_scores`.
+        metrics: see `compute_metrics`; events are taken from there.
         horizon_sweep: at how many false alarms per hour recall is measured.
         evaluation: of it, the number of resamples for the intervals.
 
     Returns:
         One row per split and horizon. `lead_time_ms` is the largest lead of a positive frame:
         shift_frames * 80 ms before the start of the onset's frame, where its features end.
-        `<name>_low` and `<name>_high` are the 95 % interval over episodes. `recall_at_<k>_per_hour`
-        is the recall at the lowest threshold of the split with at most k false alarms per hour. NaN
-        where the split does not define a value: with frames of one label, or, for an interval, with
-        a single episode.
+        `<name>_low` and `<name>_high` are the 95 % interval over episodes or shows.
+        `recall_at_<k>_per_hour` is the recall of frames at the lowest threshold of the split with
+        at most k negative frames per hour above it; its interval is at this threshold.
+        `event_<name>` are of the alarms that were tuned on validation for this horizon. NaN where
+        the split does not define a value: with frames of one label, or, for an interval, with a
+        single episode.
 
     Source: docs/labeling.md#which-horizon-works
     """
     rows = []
     for horizon in pooled_scores.horizons:
+        is_main = horizon == pooled_scores.shift_frames
+        found: Mapping[str, Any] = metrics if is_main else metrics["horizons"][str(horizon)]
         for split, loaded in pooled_scores.at(horizon).items():
             row = _measure(loaded, horizon, horizon_sweep, evaluation.bootstrap_samples)
-            rows.append({"split": split, **row})
+            events = found.get(split, {}).get("events")
+            rows.append({"split": split, **row, **event_headline(events)})
     rows.sort(key=lambda row: SPLITS.index(row["split"]))
     table = pd.DataFrame(rows)
     _log_ratios(table)
@@ -68,7 +79,7 @@ def compare_horizons(
 
 
 def plot_horizons(horizon_table: pd.DataFrame) -> Figure:
-    """Draw AUPRC over prevalence, AUROC and recall against the lead time; see `horizons_figure`."""
+    """Draw frame and event metrics against the lead time; see `horizons_figure`."""
     return horizons_figure(horizon_table)
 
 
@@ -106,17 +117,21 @@ def _measure(
         "auroc": curve.auroc(),
     }
     for name, value in statistics.items():
-        interval = intervals[name]
-        row[name] = _or_nan(value)
-        row[f"{name}_low"] = interval["low"] if interval else math.nan
-        row[f"{name}_high"] = interval["high"] if interval else math.nan
+        row |= with_interval(name, value, intervals[name])
     for per_hour in horizon_sweep.false_alarms_per_hour:
-        row[recall_column(per_hour)] = _or_nan(curve.recall_at_false_alarms(per_hour))
+        threshold = curve.threshold_at_false_alarms(per_hour)
+        row |= _recall(loaded, threshold, recall_column(per_hour), num_resamples)
     return row
 
 
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
+def _recall(
+    loaded: ScoredSplit, threshold: float, name: str, num_resamples: int
+) -> dict[str, float]:
+    is_positive = loaded.labels == 1
+    found = loaded.count_per_unit(is_positive & (loaded.events.scores >= threshold))
+    positive = loaded.count_per_unit(is_positive)
+    interval = share_interval(found, positive, num_resamples=num_resamples, seed=SEED)
+    return with_interval(name, found.sum() / positive.sum() if positive.any() else None, interval)
 
 
 def _log_ratios(table: pd.DataFrame) -> None:

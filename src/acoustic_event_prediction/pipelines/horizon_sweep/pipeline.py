@@ -24,7 +24,12 @@ def create_pipeline(**_: Any) -> Pipeline:
             ),
             Node(
                 func=compare_horizons,
-                inputs=["pooled_scores", "params:horizon_sweep", "params:evaluation"],
+                inputs=[
+                    "pooled_scores",
+                    "metrics",
+                    "params:horizon_sweep",
+                    "params:evaluation",
+                ],
                 outputs="horizon_table",
                 name="compare_horizons",
             ),
