@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from acoustic_event_prediction.alarm_tuning import (
     NUM_THRESHOLDS,
     AlarmGrid,
+    NoRuleError,
     candidate_thresholds,
     tune_alarms,
 )
@@ -63,21 +64,35 @@ def test_the_limit_is_per_hour_of_scored_frames() -> None:
     assert best == (AlarmRule(0.7, 0.0, 0.08, 0.0), 1.0)
 
 
-def test_where_every_rule_has_too_many_false_alarms_there_is_no_best() -> None:
+def test_where_every_rule_has_too_many_false_alarms_the_fewest_are_told() -> None:
     frames = made_frames([0.9, 0.1, 0.1, 0.1], [3])
-    assert tune_alarms(frames, 1, THRESHOLD_ONLY, max_false_alarms_per_hour=0) is None
+    # One in four frames of 80 ms.
+    with pytest.raises(NoRuleError, match=r"more than 0 false .* the fewest are 1.125e\+04"):
+        tune_alarms(frames, 1, THRESHOLD_ONLY, max_false_alarms_per_hour=0)
     # A longer minimum leaves no false alarm, and no hit: a hit rate of 0 for certain.
     longer = AlarmGrid(None, (0.0,), (0.08, 0.16), (0.0,))
     best = tune_alarms(frames, 1, longer, max_false_alarms_per_hour=0)
     assert best == (AlarmRule(0.9, 0.0, 0.16, 0.0), 0.0)
 
 
-def test_without_a_reachable_event_there_is_no_best() -> None:
-    for onsets in ([], [0]):
-        frames = made_frames([0.9, 0.1], onsets)
-        assert tune_alarms(frames, 1, GRID, max_false_alarms_per_hour=None) is None
-    ignored = made_frames([0.9, 0.1], [1], ignored=[np.ones(2, dtype=bool)])
-    assert tune_alarms(ignored, 1, GRID, max_false_alarms_per_hour=10) is None
+@pytest.mark.parametrize(
+    "frames",
+    [
+        made_frames([0.9, 0.1], []),
+        made_frames([0.9, 0.1], [0]),
+        made_frames([0.9, 0.1], [1], ignored=[np.ones(2, dtype=bool)]),
+    ],
+)
+def test_without_a_reachable_event_there_is_no_best(frames: EventFrames) -> None:
+    for limit in (None, 10):
+        with pytest.raises(NoRuleError, match="no event has a frame before it that counts"):
+            tune_alarms(frames, 1, GRID, max_false_alarms_per_hour=limit)
+
+
+def test_only_a_grid_of_one_rule_is_that_rule() -> None:
+    assert AlarmGrid(0.5, (0.1,), (0.2,), (0.3,)).only_rule == AlarmRule(0.5, 0.1, 0.2, 0.3)
+    assert AlarmGrid(None, (0.1,), (0.2,), (0.3,)).only_rule is None
+    assert AlarmGrid(0.5, (0.1,), (0.2,), (0.3, 0.4)).only_rule is None
 
 
 def test_of_equal_rules_the_first_of_the_grid_at_the_highest_threshold_wins() -> None:
@@ -129,7 +144,11 @@ def test_the_best_rule_is_that_of_a_search_with_the_metrics(
         if expected is None or value > expected[1]:
             expected = (rule, value)
 
-    assert tune_alarms(frames, horizon, GRID, max_false_alarms_per_hour=limit) == expected
+    if expected is None:
+        with pytest.raises(NoRuleError):
+            tune_alarms(frames, horizon, GRID, max_false_alarms_per_hour=limit)
+    else:
+        assert tune_alarms(frames, horizon, GRID, max_false_alarms_per_hour=limit) == expected
 
 
 def test_candidates_are_all_scores_where_there_are_few_frames() -> None:

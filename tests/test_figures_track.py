@@ -62,7 +62,7 @@ def test_axes_and_legend_say_what_is_drawn() -> None:
         "event (line: onset)",
         "positive frames",
         "score",
-        "threshold 0.2",
+        "alarm threshold 0.2",
         "alarm",
     ]
 

@@ -6,6 +6,7 @@ can't begin or prolong an alarm, so only the few above it are looked at after on
 """
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from fractions import Fraction
@@ -53,6 +54,14 @@ class AlarmGrid:
                 raise ValueError(f"a setting needs values to try, ascending, got {self}")
         list(self.rules(0.0 if self.threshold is None else self.threshold))  # each checks itself
 
+    @property
+    def only_rule(self) -> AlarmRule | None:
+        """The rule, where the threshold and every setting are fixed."""
+        if self.threshold is None:
+            return None
+        rules = list(self.rules(self.threshold))
+        return rules[0] if len(rules) == 1 else None
+
     def rules(self, threshold: float) -> Iterator[AlarmRule]:
         """Yield all rules with a threshold: first gap, then minimum, then refractory ascend."""
         settings = product(
@@ -69,9 +78,13 @@ class TunedAlarms(NamedTuple):
     value: float
 
 
+class NoRuleError(ValueError):
+    """No rule can be chosen."""
+
+
 def tune_alarms(
     frames: EventFrames, horizon: int, grid: AlarmGrid, *, max_false_alarms_per_hour: float | None
-) -> TunedAlarms | None:
+) -> TunedAlarms:
     """Return the rule with the largest F1, or with the largest hit rate under a limit.
 
     Among equal values the highest threshold wins, then the smallest gap, minimum duration and
@@ -84,18 +97,18 @@ def tune_alarms(
         max_false_alarms_per_hour: None: maximize `f1` of `event_metrics`; else its `hit_rate` among
             the rules with at most so many false alarms per hour of scored frames.
 
-    Returns:
-        The rule and its value, or None: no event is reachable, or every rule has more false alarms.
-
     Raises:
+        NoRuleError: no event is reachable, or every rule has more false alarms; says how many.
         ValueError: the horizon is less than 1, or the limit negative or not finite.
     """
     limit = _false_alarm_limit(frames, max_false_alarms_per_hour)
     num_reachable = int(np.count_nonzero(frames.num_scored_in_windows(horizon)))
     if num_reachable == 0:
-        return None
+        raise NoRuleError("no event has a frame before it that counts")
     best: TunedAlarms | None = None
+    fewest_false = sys.maxsize
     for rule, num_hits, num_false in _try_rules(frames, horizon, grid):
+        fewest_false = min(fewest_false, num_false)
         if limit is None:
             value = 2 * num_hits / (num_hits + num_false + num_reachable)
         elif num_false <= limit:
@@ -104,6 +117,12 @@ def tune_alarms(
             continue
         if best is None or value > best.value:
             best = TunedAlarms(rule, value)
+    if best is None:
+        fewest = fewest_false * FRAMES_PER_HOUR / int(frames.num_scored().sum())
+        raise NoRuleError(
+            f"every rule has more than {max_false_alarms_per_hour:g} false alarms per hour; the "
+            f"fewest are {fewest:.4g}"
+        )
     return best
 
 

@@ -1,5 +1,6 @@
 """Time spans with texts, in tiers: what annotation tools show under a recording."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ def as_labels(annotations: AnnotationTiers) -> pd.DataFrame:
         onset and offset in seconds, and text: `<tier>: <text>`, in one line.
     """
     tables = [
-        table.assign(text=[_one_line(f"{name}: {text}") for text in table["text"]])
+        table.assign(text=[one_line(f"{name}: {text}") for text in table["text"]])
         for name, table in annotations.tiers.items()
         if len(table)
     ]
@@ -65,6 +66,13 @@ def as_labels(annotations: AnnotationTiers) -> pd.DataFrame:
     return joined.sort_values(["onset", "offset"], kind="stable", ignore_index=True)
 
 
-def _one_line(text: str) -> str:
-    """Return a text without tabs and line breaks, which divide a label track."""
-    return " ".join(text.split())
+def one_line(text: str) -> str:
+    r"""Return a text without tabs, line breaks and other control characters.
+
+    They divide a label track, and the lines of a TextGrid.
+
+    >>> one_line("a\tb \x1f\n c")
+    'a b c'
+    """
+    printable = "".join(c if unicodedata.category(c) != "Cc" else " " for c in text)
+    return " ".join(printable.split())

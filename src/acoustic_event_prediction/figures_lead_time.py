@@ -26,7 +26,11 @@ _HATCHES = {"validation": "////", "test": ""}
 
 
 def lead_time_figure(
-    lead_seconds: Mapping[str, Floats], horizon_frames: int, num_missed: Mapping[str, int]
+    lead_seconds: Mapping[str, Floats],
+    horizon_frames: int,
+    num_missed: Mapping[str, int],
+    *,
+    empty: str = "no split has events",
 ) -> Figure:
     """Draw how many events are hit at which lead time, one panel per split.
 
@@ -35,6 +39,7 @@ def lead_time_figure(
             each of H hit events is announced. It is drawn in the bin of the nearest whole frame.
         horizon_frames: longest lead time that counts as a hit, in frames.
         num_missed: events without a hit, by split name.
+        empty: what is said in place of panels where there is no split.
 
     Raises:
         ValueError: a lead time is not finite, or rounds to less than 0 frames or to more than the
@@ -50,7 +55,7 @@ def lead_time_figure(
         for axes, (name, frames) in zip(panels, leads.items(), strict=False):
             _draw_leads(axes, name, frames, horizon_frames, num_missed[name])
         if not leads:
-            say_empty(panels[0], "no split has events")
+            say_empty(panels[0], empty)
         panels[-1].set_xlabel(f"Lead time (ms, bins of {FRAME_MILLISECONDS} ms)")
         _scale_leads(panels[-1], leads, horizon_frames)
     return figure

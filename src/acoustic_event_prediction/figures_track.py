@@ -46,8 +46,8 @@ class ScoreTrack:
         start_frame: number of the first frame in the episode.
         scores: float64 [T], finite.
         labels: int8 [T], 1 in the window before an onset.
-        threshold: the operating point.
-        alarm_frames: int64 [A], numbers of frames in the episode.
+        threshold: of alarms, or of frames where there is no alarm rule.
+        alarm_frames: int64 [A], numbers of frames in the episode; None without an alarm rule.
         events: columns onset and offset in seconds of the episode; those that are predicted.
         turns: columns onset, offset and speaker, who may be missing.
         words: columns onset, offset and text.
@@ -58,7 +58,7 @@ class ScoreTrack:
     scores: Floats
     labels: npt.NDArray[np.int8]
     threshold: float
-    alarm_frames: npt.NDArray[np.int64]
+    alarm_frames: npt.NDArray[np.int64] | None
     events: pd.DataFrame
     turns: pd.DataFrame
     words: pd.DataFrame
@@ -133,7 +133,8 @@ def _draw_scores(axes: Axes, track: ScoreTrack) -> None:
         axes.axvspan(track.edges[first], track.edges[end], label=label, **span)
     axes.stairs(track.scores, track.edges, baseline=None, color=BLUE, linewidth=1.0, label="score")
     style: Any = {"color": "black", "linewidth": 0.8, "linestyle": "--"}
-    axes.axhline(track.threshold, label=f"threshold {track.threshold:.3g}", **style)
+    kind = "threshold" if track.alarm_frames is None else "alarm threshold"
+    axes.axhline(track.threshold, label=f"{kind} {track.threshold:.3g}", **style)
     low = min(0.0, float(track.scores.min()), track.threshold)
     high = max(float(track.scores.max()), track.threshold)
     axes.set(ylabel="Score", ylim=(low, low + 1.25 * (high - low or 1.0)))
@@ -146,6 +147,9 @@ def _draw_scores(axes: Axes, track: ScoreTrack) -> None:
 
 
 def _draw_alarms(axes: Axes, track: ScoreTrack) -> None:
+    if track.alarm_frames is None:
+        axes.plot([], [], " ", label="no alarm rule, so no alarms")
+        return
     frames = track.alarm_frames - track.start_frame
     frames = frames[(frames >= 0) & (frames < track.scores.size)]
     middles = (track.start_frame + frames + 0.5) / FRAME_RATE_HZ

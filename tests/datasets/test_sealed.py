@@ -152,3 +152,26 @@ def test_a_set_stays_complete_until_its_first_partition_changes(store: SealedPar
     assert store.ids() == ["a"]
     store.save_partition("a", 2)
     assert not store.exists()
+
+
+def test_a_partition_that_is_gone_or_damaged_is_named_with_the_remedy(
+    store: SealedPartitions,
+) -> None:
+    store.save({"a": 1, "b": 2})
+    store.partition_path("a").unlink()
+    store.partition_path("b").write_text("{half")
+    loads = store.load()
+
+    with pytest.raises(StoreError, match=r"partition 'a' is gone .*run the pipeline that makes"):
+        loads["a"]()
+    with pytest.raises(StoreError, match=r"partition 'b' is damaged .*run the pipeline that makes"):
+        loads["b"]()
+
+
+@pytest.mark.parametrize("seal", ['{"partitions": [1, 2]}', '{"partitions": "abc"}', "[]", "{"])
+def test_a_damaged_seal_is_named_with_the_remedy(store: SealedPartitions, seal: str) -> None:
+    store.save({"a": 1})
+    (store.path / "_sealed.json").write_text(seal)
+
+    with pytest.raises(DatasetError, match=r"is damaged .*delete it"):
+        store.load()

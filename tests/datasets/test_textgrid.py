@@ -33,3 +33,23 @@ def test_praats_own_format_has_gaps_as_empty_intervals(tmp_path: Path) -> None:
     entries = textgrid.openTextgrid(str(path), includeEmptyIntervals=True).getTier("a").entries
 
     assert [tuple(entry) for entry in entries] == [(0, 1, ""), (1, 2, "x"), (2, 3, "")]
+
+
+@pytest.mark.parametrize(
+    ("hostile", "plain"),
+    [
+        ("intervals [1]:", "intervals (1):"),
+        ("a\n    item [2]:", "a item (2):"),
+        ("two\r\nlines\x1f\t", "two lines"),
+    ],
+)
+def test_words_of_the_format_in_names_and_texts_do_not_break_the_file(
+    tmp_path: Path, hostile: str, plain: str
+) -> None:
+    dataset = TextGridDataset(filepath=str(tmp_path / "a.TextGrid"))
+
+    dataset.save(AnnotationTiers(3.0, {hostile: spans((1.0, 2.0, hostile)), "b": spans()}))
+
+    loaded = dataset.load().tiers
+    assert list(loaded) == [plain, "b"]
+    assert loaded[plain].to_numpy().tolist() == [[1.0, 2.0, plain]]

@@ -107,7 +107,7 @@ def test_one_horizon_has_no_table_and_several_have_one_row_each_and_split() -> N
 
     assert table is not None
     assert [row.name for row in table.rows] == [
-        *("1 frames, 80 ms, validation", "1 frames, 80 ms, test"),
+        *("1 frame, 80 ms, validation", "1 frame, 80 ms, test"),
         *("2 frames, 160 ms, test", "10 frames, 800 ms"),
     ]
     assert {found.reason for found in table.rows[-1].cells} == {"no positives"}

@@ -74,7 +74,7 @@ def test_the_header_says_what_was_run() -> None:
 
     for fact in (
         "Laughter of any speaker",
-        "1 frames, 80 ms",
+        "1 frame, 80 ms",
         "moshi_weights 0123456789ab",
         "2026-11-25 13:05 UTC",
         "Labels and scores feed",

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
+
+from acoustic_event_prediction.errors import StoreError
 
 
 class OptionalJSONDataset(JSONDataset):  # type: ignore[misc]  # kedro-datasets has no types
@@ -13,5 +16,15 @@ class OptionalJSONDataset(JSONDataset):  # type: ignore[misc]  # kedro-datasets 
     """
 
     def load(self) -> Any:
-        """Return the content, or None without a file."""
-        return super().load() if Path(str(self._filepath)).is_file() else None
+        """Return the content, or None without a file.
+
+        Raises:
+            StoreError: it is no JSON.
+        """
+        if not (path := Path(str(self._filepath))).is_file():
+            return None
+        try:
+            return super().load()
+        except DatasetError as error:
+            reason = error.__cause__ or error
+            raise StoreError(f"{path} is damaged ({reason}); delete it and run again") from error

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
         path: folder of the set.
         dataset: type of one partition, a Kedro dataset configuration.
         filename_suffix: e.g. `.json`.
+        remedy: what to do where there is no seal; by default, to run the pipeline that makes it.
         metadata: ignored by Kedro; used by its plug-ins.
     """
 
@@ -39,12 +41,16 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
         path: str,
         dataset: str | dict[str, Any],
         filename_suffix: str,
+        remedy: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = Path(path)
         self._dataset = {"type": dataset} if isinstance(dataset, str) else dict(dataset)
         self._suffix = filename_suffix
         self._lock = RunLock(self._path)
+        self._remedy = remedy or (
+            f"run the pipeline that makes `{self._path.name}` (see `kedro registry list`)"
+        )
         self.metadata = metadata
 
     @property
@@ -125,8 +131,24 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
             part.write_text(json.dumps({"partitions": ids}, ensure_ascii=False), encoding="utf-8")
 
     def load(self) -> dict[str, Any]:
-        """Return `{id: load}` for the sealed partitions, sorted by id."""
-        return {name: self.partition(name).load for name in self.ids()}
+        """Return `{id: load}` for the sealed partitions, sorted by id.
+
+        A partition that is gone or damaged is a StoreError when it is loaded.
+        """
+        return {name: partial(self._load_partition, name) for name in self.ids()}
+
+    def _load_partition(self, partition_id: str) -> Any:
+        try:
+            return self.partition(partition_id).load()
+        except StoreError:
+            raise
+        except (DatasetError, OSError) as error:
+            path = self.partition_path(partition_id)
+            state = "is damaged" if path.is_file() else "is gone"
+            raise StoreError(
+                f"partition {partition_id!r} {state} ({path}: {error.__cause__ or error}); "
+                + self._remedy
+            ) from error
 
     def ids(self) -> list[str]:
         """Return the sealed ids, sorted.
@@ -136,12 +158,14 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
         """
         if not self._seal.is_file():
             raise StoreError(
-                f"{self._path} is not complete: the node that writes it has not run or has failed; "
-                f"run the pipeline that makes `{self._path.name}` (see `kedro registry list`)"
+                f"{self._path} is not complete: what writes it has not run or has failed; "
+                + self._remedy
             )
         try:
-            seal: dict[str, list[str]] = json.loads(self._seal.read_text(encoding="utf-8"))
-            return seal["partitions"]
+            ids = json.loads(self._seal.read_text(encoding="utf-8"))["partitions"]
+            if not isinstance(ids, list) or not all(isinstance(name, str) for name in ids):
+                raise TypeError("`partitions` is no list of names")
+            return ids
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"{self._seal} is damaged ({error}); delete it and run the pipeline that makes "

@@ -1,5 +1,6 @@
 """Catalog type of a Praat TextGrid."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from praatio import textgrid
 
-from acoustic_event_prediction.annotations import COLUMNS, AnnotationTiers
+from acoustic_event_prediction.annotations import COLUMNS, AnnotationTiers, one_line
 
 
 class TextGridDataset(AbstractDataset[AnnotationTiers, AnnotationTiers]):
@@ -35,12 +36,17 @@ class TextGridDataset(AbstractDataset[AnnotationTiers, AnnotationTiers]):
         return AnnotationTiers(duration_seconds=float(grid.maxTimestamp), tiers=tiers)
 
     def save(self, data: AnnotationTiers) -> None:
-        """Write the tiers."""
+        """Write the tiers, each name and text in one line.
+
+        Words that the format itself is made of, such as `intervals [1]:`, get round brackets:
+        readers look for them anywhere.
+        """
         limits = (0.0, data.duration_seconds)
         grid = textgrid.Textgrid(*limits)
         for name, table in data.tiers.items():
             rows = zip(*(table[column].tolist() for column in COLUMNS), strict=True)
-            grid.addTier(textgrid.IntervalTier(name, list(rows), *limits))
+            entries = [(onset, offset, _plain(text)) for onset, offset, text in rows]
+            grid.addTier(textgrid.IntervalTier(_plain(name), entries, *limits))
         grid.save(str(self._filepath), format="long_textgrid", includeBlankSpaces=True)
 
     def _exists(self) -> bool:
@@ -48,3 +54,7 @@ class TextGridDataset(AbstractDataset[AnnotationTiers, AnnotationTiers]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"(item|intervals|points) *\[([^]]*)\]", r"\1 (\2)", one_line(text))

@@ -60,7 +60,7 @@ class AlarmSettings(_Header):
         merge_gap_seconds: a gap that is no longer does not end an alarm.
         minimum_duration_seconds: an alarm is given when scores have been high for so long.
         refractory_seconds: after an alarm there is none for so long.
-        metric: what the rule is best for.
+        metric: what the rule is best for; None if it was fixed.
         value: of the metric on validation.
     """
 
@@ -68,8 +68,8 @@ class AlarmSettings(_Header):
     merge_gap_seconds: float = Field(ge=0)
     minimum_duration_seconds: float = Field(ge=0)
     refractory_seconds: float = Field(ge=0)
-    metric: str
-    value: float
+    metric: str | None
+    value: float | None
 
 
 class PredictorHeader(_Header):

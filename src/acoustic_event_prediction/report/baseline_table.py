@@ -1,7 +1,9 @@
 """The predictor beside simpler systems, as a table."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 from acoustic_event_prediction.report.cells import (
     Cell,
@@ -44,10 +46,12 @@ class Baselines(TypedDict):
 
     Attributes:
         fingerprint: of the predictor's scores that they were measured beside.
+        evaluation: the settings that they were measured with; see `measured_with`.
         rows: the predictor first.
     """
 
     fingerprint: str
+    evaluation: dict[str, Any]
     rows: list[BaselineRow]
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from acoustic_event_prediction.frames import FRAME_MILLISECONDS
+
 _MANY = 999.5
 _FEW = 1e-4
 
@@ -89,3 +91,13 @@ def interval_text(interval: Mapping[str, Any] | None, why_none: str | None = Non
     text = f"{number(interval['low'])} to {number(interval['high'])}"
     lost = interval["num_undefined"]
     return f"{text}; undefined in {lost} resamples" if lost else text
+
+
+def horizon_text(frames: int) -> str:
+    """Return a horizon in words.
+
+    >>> horizon_text(1), horizon_text(5)
+    ('1 frame, 80 ms', '5 frames, 400 ms')
+    """
+    unit = "frame" if frames == 1 else "frames"
+    return f"{frames} {unit}, {frames * FRAME_MILLISECONDS} ms"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from acoustic_event_prediction.frames import FRAME_MILLISECONDS
 from acoustic_event_prediction.report.cells import (
     Cell,
     Row,
     Table,
+    horizon_text,
     interval_text,
     number,
     undefined_cell,
@@ -204,7 +204,7 @@ def horizon_table(metrics: Mapping[str, Any], main_horizon: int) -> Table | None
     )
     rows = []
     for horizon, values in sorted({main_horizon: metrics, **known}.items()):
-        label = f"{horizon} frames, {horizon * FRAME_MILLISECONDS} ms"
+        label = horizon_text(horizon)
         if values["operating_point"] is None:
             cell = undefined_cell(values["undefined"])
             rows.append(Row(label, (cell,) * len(columns)))

@@ -12,11 +12,10 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from acoustic_event_prediction.frames import FRAME_MILLISECONDS
 from acoustic_event_prediction.models.predictor import PredictorHeader
 from acoustic_event_prediction.report.baseline_table import BaselineRow, baseline_table
 from acoustic_event_prediction.report.browser import BrowserSettings, ErrorEntry
-from acoustic_event_prediction.report.cells import number
+from acoustic_event_prediction.report.cells import horizon_text, number
 from acoustic_event_prediction.report.fingerprint import FINGERPRINT_OF
 from acoustic_event_prediction.report.metric_tables import (
     event_table,
@@ -114,7 +113,7 @@ def render_page(
     return _template().render(
         title=f"{run.labeling['event']} in {run.corpus}",
         is_sample=run.corpus == SAMPLE,
-        facts=_facts(run, header),
+        facts=_facts(run, header, metrics["operating_point"]),
         settings=_settings(run, header),
         headline=headline_table(metrics),
         units=unit_sentences(metrics),
@@ -145,7 +144,9 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{name}", json.dumps(value, ensure_ascii=False)
 
 
-def _facts(run: RunFacts, header: PredictorHeader) -> list[tuple[str, str]]:
+def _facts(
+    run: RunFacts, header: PredictorHeader, point: Mapping[str, Any]
+) -> list[tuple[str, str]]:
     shift = run.labeling["shift_frames"]
     targets = {"any": "of any speaker", "user": "of the user"}
     checkpoint = run.features.get("checkpoint", {}).get("sha256", {})
@@ -154,7 +155,9 @@ def _facts(run: RunFacts, header: PredictorHeader) -> list[tuple[str, str]]:
         ("Corpus", run.corpus),
         ("Trained on", header.corpus),
         ("Event", f"{run.labeling['event']} {targets[run.labeling['target']]}"),
-        ("Horizon", f"{shift} frames, {shift * FRAME_MILLISECONDS} ms"),
+        ("Horizon", horizon_text(shift)),
+        ("Threshold of frames", f"{number(point['threshold'])}, {_origin(point)}"),
+        ("Alarms", _alarm_text(point)),
         ("Checkpoint", identity or "not recorded"),
         (
             "Package",
@@ -163,6 +166,23 @@ def _facts(run: RunFacts, header: PredictorHeader) -> list[tuple[str, str]]:
         ("Written", f"{run.written:%Y-%m-%d %H:%M %Z}"),
         ("Labels and scores", run.fingerprint),
     ]
+
+
+def _origin(point: Mapping[str, Any]) -> str:
+    if point["metric"] is None:
+        return "as set"
+    return f"best on validation for {point['metric']}: {number(point['value'])}"
+
+
+def _alarm_text(point: Mapping[str, Any]) -> str:
+    alarms = point["alarms"]
+    if alarms is None:
+        return f"no rule: {point['alarms_undefined']}"
+    return (
+        f"threshold {number(alarms['threshold'])}, gaps up to {alarms['merge_gap_seconds']:g} s "
+        f"joined, at least {alarms['minimum_duration_seconds']:g} s long, then none for "
+        f"{alarms['refractory_seconds']:g} s; {_origin(alarms)}"
+    )
 
 
 def _settings(run: RunFacts, header: PredictorHeader) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -1,5 +1,7 @@
+import io
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from acoustic_event_prediction.annotations import AnnotationTiers
@@ -54,6 +56,16 @@ def test_an_episode_without_events_has_its_alarm_tiers() -> None:
 def test_without_an_alarm_rule_there_are_the_events_alone() -> None:
     no_events = {**TWO_USERS, "validation/c/A": ([0.1] * 4, [0, 0, 0, 0])}
     assert list(annotate(no_events, threshold=0.5)["test/a"].tiers) == ["Laughter A"]
+
+
+def test_a_score_that_is_the_threshold_is_still_at_least_it_after_the_way_through_a_csv() -> None:
+    point = choose_operating_point(pool(TWO_USERS), evaluation_params())
+    table = export_predictions(make_scores(TWO_USERS)).predictions_csv["validation/c"]()
+
+    again = pd.read_csv(io.StringIO(table.to_csv(index=False)))
+
+    assert point["threshold"] == float(np.float32(0.8)) != 0.8
+    assert (again["score"] >= point["threshold"]).tolist() == [False, True, False, False]
 
 
 def test_predictions_are_one_table_per_episode() -> None:

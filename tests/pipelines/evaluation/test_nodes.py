@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -13,17 +14,22 @@ from acoustic_event_prediction.pipelines.evaluation import nodes, plots
 from acoustic_event_prediction.pipelines.evaluation.nodes import (
     choose_operating_point,
     compute_metrics,
+    pool_scores,
     store_threshold,
 )
+from tests.drawn import legend_of
 from tests.made import evaluation_params
 from tests.pipelines.evaluation.made import (
     TWO_SPLITS,
     Frames,
     first_columns,
+    make_scores,
     pool,
+    target_events,
 )
 
 TUNE = evaluation_params()
+EMPTY = pd.DataFrame({"onset": [], "offset": []})
 DEMANDED = (
     "num_frames num_positive prevalence auprc auroc threshold precision recall f1 accuracy "
     "balanced_accuracy youden_j mcc confusion_matrix brier_score calibration_error"
@@ -171,3 +177,66 @@ def test_figures_show_both_splits(plot: Callable[..., Figure]) -> None:
     entries = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     for split in ("validation", "test"):
         assert any(text.startswith(split) for text in titles + entries)
+
+
+def test_figures_say_that_there_is_no_alarm_rule() -> None:
+    frames = {"test/a/x": ([0.9, 0.1], [1, 0])}
+    scores = pool(frames)
+    point = choose_operating_point(scores, fixed_at(0.5))
+    assert point["alarms"] is None
+    empty = EMPTY.assign(speaker=[]), EMPTY.assign(text=[])
+    tables = [{"test/a": table.copy} for table in empty]
+
+    leads = plots.plot_lead_times(scores, point)
+    track = plots.plot_score_track(scores, point, target_events(frames), *tables)
+
+    assert "no alarm rule" in " ".join(text.get_text() for text in leads.axes[0].texts)
+    assert "no alarm rule, so no alarms" in legend_of(track)
+    assert "threshold 0.5" in legend_of(track)
+
+
+def test_a_fixed_alarm_rule_needs_no_validation() -> None:
+    fixed = TUNE.alarms.model_dump() | {"threshold": 0.5}
+    scores = pool({"test/a/x": ([0.9, 0.1], [1, 0])})
+    params = evaluation_params(threshold=0.5, alarms=fixed)
+
+    point = choose_operating_point(scores, params)
+    metrics = compute_metrics(scores, point, params)
+
+    assert point["alarms"] is not None
+    assert (point["alarms"]["threshold"], point["alarms"]["metric"]) == (0.5, None)
+    assert metrics["test"]["events"]["hit_rate"] == 1.0
+
+
+def test_intervals_of_few_units_are_called_narrow(caplog: pytest.LogCaptureFixture) -> None:
+    pool()
+    assert "intervals of validation and test are likely to be too narrow" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("table", "events", "message"),
+    [
+        ({"score": [0.9, np.nan]}, {}, r"'test/a/x' are damaged \(a score is not between 0 and 1"),
+        ({"score": [0.9, 1.5]}, {}, "a score is not between 0 and 1"),
+        ({"score": ["high", "low"]}, {}, "are damaged"),
+        ({"label": [0, 1]}, {}, "have other labels than its target events give"),
+        ({}, {"onset": [0.0]}, "have other labels than its target events give"),
+        ({}, {"offset": [np.nan]}, r"are damaged \(event 0 lies at 0.08 to nan s"),
+        ({}, {"onset": [9.0], "offset": [9.5]}, "are damaged"),
+    ],
+)
+def test_scores_and_events_that_do_not_belong_together_are_refused(
+    table: dict[str, Any], events: dict[str, Any], message: str
+) -> None:
+    frames = {"test/a/x": ([0.9, 0.1], [1, 0])}
+    scores = {"test/a/x": lambda: make_scores(frames)["test/a/x"]().assign(**table)}
+    changed = {"test/a/x": lambda: target_events(frames)["test/a/x"]().assign(**events)}
+
+    with pytest.raises(ProjectError, match=message) as error:
+        pool_scores(scores, changed, {}, TUNE, 1)
+    assert "--pipelines labeling,evaluation" in str(error.value)
+
+
+def test_scores_without_events_are_refused() -> None:
+    with pytest.raises(ProjectError, match="'test/a/x' has scores, but no target events"):
+        pool_scores(make_scores({"test/a/x": ([0.9], [0])}), {}, {}, TUNE, 1)

@@ -86,7 +86,7 @@ def test_pipeline_runs_from_features_to_the_report(tmp_path: Path, threshold: An
         "words": dict.fromkeys(episodes, WORDS.copy),
         "audio": {},
         "params:corpus": "mine",
-        "params:evaluation": evaluation_params(threshold=threshold, bootstrap_samples=10),
+        "params:evaluation": evaluation_params(threshold=threshold, bootstrap_samples=20),
         "params:shift_frames": 1,
         "baseline_rows": None,
     }

@@ -10,6 +10,7 @@ import pytest
 import soundfile as sf
 
 from acoustic_event_prediction.audio_spans import Recording
+from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.params import EvaluationParams
 from acoustic_event_prediction.pipelines.baselines.comparing import (
     report_baselines,
@@ -39,7 +40,8 @@ ERRORS: Frames = {
 }
 
 
-def report(frames: Frames, params: EvaluationParams, **changes: Any) -> str:
+def report(frames: Frames, params: EvaluationParams | None = None, **changes: Any) -> str:
+    params = params or evaluation_params()
     scores = pool(frames, params)
     point = choose_operating_point(scores, params)
     empty = pd.DataFrame({"onset": [], "offset": [], "text": [], "speaker": []})
@@ -117,9 +119,34 @@ def test_baselines_are_shown_beside_the_scores_that_they_were_measured_with(
     scores = pool(TWO_SPLITS, params)
     metrics = compute_metrics(scores, choose_operating_point(scores, params), params)
     table = tabulate_baselines(metrics)
-    same = report_baselines(table, scores)
-    other = {**same, "fingerprint": "0"}
+    same = report_baselines(table, scores, params)
 
     assert "predictor, test" in Page(report(TWO_SPLITS, params, baselines=same)).text
-    assert "This run has no baselines" in Page(report(TWO_SPLITS, params, baselines=other)).text
-    assert "measured beside other scores" in caplog.text
+    ignoring = report_baselines(
+        table, scores, evaluation_params(ignore={"inside_event": True, "tail_seconds": 0.0})
+    )
+    for other in ({**same, "fingerprint": "0"}, ignoring):
+        caplog.clear()
+        text = Page(report(TWO_SPLITS, params, baselines=other)).text
+        assert "This run has no baselines" in text
+        assert "measured beside other scores or with other evaluation settings" in caplog.text
+
+
+@pytest.mark.parametrize("damaged", [[], {"rows": "<script>"}, {"fingerprint": 1, "rows": [{}]}])
+def test_damaged_results_of_baselines_are_refused_with_the_remedy(damaged: object) -> None:
+    with pytest.raises(ProjectError, match=r"baselines\.json.*delete the file"):
+        report(TWO_SPLITS, evaluation_params(), baselines=damaged)
+
+
+def test_the_page_says_which_alarm_rule_was_chosen() -> None:
+    fixed = evaluation_params().alarms.model_dump() | {"threshold": 0.5}
+    fixed |= {"merge_gap_seconds": [0.16], "refractory_seconds": [2.4]}
+
+    tuned = Page(report(TWO_SPLITS)).text
+    text = Page(report(TWO_SPLITS, evaluation_params(alarms=fixed))).text
+
+    assert "best on validation for f1" in tuned
+    assert (
+        "Alarms threshold 0.500, gaps up to 0.16 s joined, at least 0.08 s long, "
+        "then none for 2.4 s; as set"
+    ) in text

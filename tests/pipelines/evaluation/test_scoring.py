@@ -119,14 +119,16 @@ def test_training_partitions_alone_cannot_be_evaluated() -> None:
         make_scores({"train/a/x": ([0.5], [1])})
 
 
-def test_labels_that_contradict_the_events_are_refused() -> None:
+@pytest.mark.parametrize("contradiction", ["distances and labels", "labels"])
+def test_labels_that_contradict_the_events_are_refused(contradiction: str) -> None:
     zeros = {"test/a/x": partial(np.zeros, 3)}
     moved = {"test/a/x": partial(events_before, [0, 1, 0])}
+    distances = {"test/a/x": partial(np.array, [2, 1, 0])} if contradiction == "labels" else zeros
     scores = score_frames(
         first_columns(),
         {"test/a/x": partial(np.zeros, (3, 2))},
         zeros,
-        zeros,
+        distances,
         moved,
         SUMMARY,
         {},

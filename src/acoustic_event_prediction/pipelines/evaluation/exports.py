@@ -16,7 +16,7 @@ from acoustic_event_prediction.pipelines.evaluation.measuring import (
     OperatingPoint,
     alarm_rule,
 )
-from acoustic_event_prediction.pipelines.evaluation.scored_frames import Partitions
+from acoustic_event_prediction.pipelines.evaluation.score_tables import Partitions
 
 Tables = dict[str, Callable[[], pd.DataFrame]]
 
@@ -45,7 +45,7 @@ def export_predictions(scores: Partitions[pd.DataFrame]) -> Predictions:
         episode_id: partial(_join, [scores[name] for name in names])
         for episode_id, names in by_episode(scores).items()
     }
-    return Predictions(tables, tables)
+    return Predictions(tables, {name: partial(_exact, load) for name, load in tables.items()})
 
 
 def export_annotations(
@@ -95,6 +95,16 @@ def by_episode(partitions: Partitions[pd.DataFrame]) -> dict[str, list[str]]:
 
 def _join(loads: list[Callable[[], pd.DataFrame]]) -> pd.DataFrame:
     return pd.concat([load() for load in loads], ignore_index=True)
+
+
+def _exact(load: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return the table with float64 scores.
+
+    Written as text, a float32 has fewer digits than the threshold that was chosen among them, and
+    read back the score that is the threshold would lie beside it.
+    """
+    table = load()
+    return table.astype({name: np.float64 for name in table.columns if name.startswith("score")})
 
 
 _Loads = tuple[Callable[[], pd.DataFrame], Callable[[], pd.DataFrame]]

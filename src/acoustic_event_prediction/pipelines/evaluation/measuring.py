@@ -4,7 +4,7 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from acoustic_event_prediction.alarm_tuning import AlarmGrid, tune_alarms
+from acoustic_event_prediction.alarm_tuning import AlarmGrid, NoRuleError, tune_alarms
 from acoustic_event_prediction.alarms import AlarmRule, Alarms, find_alarms
 from acoustic_event_prediction.bootstrap import (
     MIN_UNITS,
@@ -31,14 +31,19 @@ from acoustic_event_prediction.thresholds import (
 
 
 class AlarmPoint(TypedDict):
-    """How scores become alarms, and what that gives on validation; see `AlarmRule`."""
+    """How scores become alarms, and what that gives on validation; see `AlarmRule`.
+
+    Attributes:
+        metric: what the rule is best for; None if it is fixed.
+        value: of that metric on validation.
+    """
 
     threshold: float
     merge_gap_seconds: float
     minimum_duration_seconds: float
     refractory_seconds: float
-    metric: str
-    value: float
+    metric: str | None
+    value: float | None
 
 
 class OperatingPoint(TypedDict):
@@ -101,8 +106,6 @@ def choose_point(
             no threshold keeps to the limit that the metric sets.
     """
     point = _choose_frame_threshold(validation, params)
-    if validation is None:
-        return {**point, "alarms_undefined": "validation has no partitions"}
     alarms = params.alarms
     grid = AlarmGrid(
         threshold=None if alarms.threshold == "tune" else alarms.threshold,
@@ -110,22 +113,16 @@ def choose_point(
         minimum_duration_seconds=alarms.minimum_duration_seconds,
         refractory_seconds=alarms.refractory_seconds,
     )
+    if (fixed := grid.only_rule) is not None:
+        return {**point, "alarms": _alarm_point(fixed)}
+    if validation is None:
+        return {**point, "alarms_undefined": "validation has no partitions"}
     limit = None if alarms.tune_metric == "f1" else params.max_false_alarms_per_hour
-    tuned = tune_alarms(validation.events, horizon, grid, max_false_alarms_per_hour=limit)
-    if tuned is None:
-        return {**point, "alarms_undefined": _why_no_alarms(validation, horizon, limit)}
-    rule = tuned.rule
-    return {
-        **point,
-        "alarms": AlarmPoint(
-            threshold=rule.threshold,
-            merge_gap_seconds=rule.merge_gap_seconds,
-            minimum_duration_seconds=rule.minimum_duration_seconds,
-            refractory_seconds=rule.refractory_seconds,
-            metric=alarms.tune_metric,
-            value=tuned.value,
-        ),
-    }
+    try:
+        tuned = tune_alarms(validation.events, horizon, grid, max_false_alarms_per_hour=limit)
+    except NoRuleError as error:
+        return {**point, "alarms_undefined": f"on validation, {error}"}
+    return {**point, "alarms": _alarm_point(tuned.rule, alarms.tune_metric, tuned.value)}
 
 
 def alarm_rule(point: AlarmPoint) -> AlarmRule:
@@ -173,6 +170,19 @@ def measure_split(
         ),
         "events": _measure_events(loaded, horizon, point["alarms"], params),
     }
+
+
+def _alarm_point(
+    rule: AlarmRule, metric: str | None = None, value: float | None = None
+) -> AlarmPoint:
+    return AlarmPoint(
+        threshold=rule.threshold,
+        merge_gap_seconds=rule.merge_gap_seconds,
+        minimum_duration_seconds=rule.minimum_duration_seconds,
+        refractory_seconds=rule.refractory_seconds,
+        metric=metric,
+        value=value,
+    )
 
 
 def _choose_frame_threshold(
@@ -227,12 +237,6 @@ def _cannot_tune(reason: str) -> str:
     remedy = "fix one with `kedro run --params evaluation.threshold=0.5`"
     check = "check ingestion.splits and labeling.event"
     return f"{reason}, so no threshold can be tuned; {remedy}, or {check}"
-
-
-def _why_no_alarms(validation: ScoredSplit, horizon: int, limit: float | None) -> str:
-    if not (validation.events.num_scored_in_windows(horizon) > 0).any():
-        return "no event of validation has a frame before it that counts"
-    return f"every rule has more than {limit:g} false alarms per hour on validation"
 
 
 def _measure_events(

@@ -15,10 +15,10 @@ from acoustic_event_prediction.pipelines.evaluation.measuring import (
     choose_point,
     measure_split,
 )
+from acoustic_event_prediction.pipelines.evaluation.score_tables import Partitions
 from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     SPLITS,
     EvaluatedSplit,
-    Partitions,
     PooledScores,
     ScoredSplit,
     find_horizons,
@@ -27,6 +27,15 @@ from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
 from acoustic_event_prediction.pipelines.evaluation.units import choose_units
 
 logger = logging.getLogger(__name__)
+
+# Intervals of fewer units are too narrow: resamples of so few hardly differ.
+_FEW_UNITS = 10
+# What is largest at a threshold of these objectives; the others name it themselves.
+OBJECTIVE_VALUES = {
+    "precision_at_recall": "precision",
+    "recall_at_precision": "recall",
+    "false_alarms_per_hour": "recall of frames",
+}
 
 
 class _Measured(TypedDict, total=False):
@@ -83,16 +92,19 @@ def pool_scores(
     def load_horizon(horizon: int) -> dict[EvaluatedSplit, ScoredSplit]:
         gap, columns = params.alarms.bout_gap_seconds, horizons[horizon]
         found = {
-            split: load_split(scores, target_events, split, units, gap, columns) for split in SPLITS
+            split: load_split(scores, target_events, split, units, gap, columns, horizon)
+            for split in SPLITS
         }
         return {split: loaded for split, loaded in found.items() if loaded is not None}
 
     main = load_horizon(shift_frames)
-    logger.info(
-        "intervals resample %ss: %s",
-        units.kind,
-        {split: len(set(loaded.events.units.tolist())) for split, loaded in main.items()},
-    )
+    counts = {split: len(set(loaded.events.units.tolist())) for split, loaded in main.items()}
+    logger.info("intervals resample %ss: %s", units.kind, counts)
+    if few := [split for split, count in counts.items() if count < _FEW_UNITS]:
+        logger.warning(
+            "intervals of %s are likely to be too narrow: they rest on fewer than %d %ss",
+            *(" and ".join(few), _FEW_UNITS, units.kind),
+        )
     return PooledScores(shift_frames, main, tuple(horizons), load_horizon)
 
 
@@ -179,17 +191,20 @@ def _log_point(point: OperatingPoint) -> None:
         logger.info("threshold %.4g as set by evaluation.threshold", point["threshold"])
     else:
         logger.info(
-            "threshold %.4g tuned on validation frames: %s %.4g",
-            *(point["threshold"], point["metric"], point["value"]),
+            "threshold %.4g tuned on validation frames for %s: %s %.4g",
+            *(point["threshold"], point["metric"]),
+            *(OBJECTIVE_VALUES.get(point["metric"], point["metric"]), point["value"]),
         )
     alarms = point["alarms"]
     if alarms is None:
         logger.warning("no alarms, so no event metrics: %s", point["alarms_undefined"])
         return
+    chosen = "as set" if alarms["metric"] is None else "chosen on validation events"
+    result = "" if alarms["metric"] is None else f": {alarms['metric']} {alarms['value']:.4g}"
     logger.info(
-        "alarms chosen on validation events: threshold %.4g, gaps to %g s, at least %g s, %g s "
-        "apart: %s %.4g",
-        *alarms.values(),
+        "alarms %s: threshold %.4g, gaps to %g s, at least %g s, %g s apart%s",
+        *(chosen, alarms["threshold"], alarms["merge_gap_seconds"]),
+        *(alarms["minimum_duration_seconds"], alarms["refractory_seconds"], result),
     )
 
 

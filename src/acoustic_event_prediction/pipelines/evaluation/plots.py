@@ -22,9 +22,9 @@ from acoustic_event_prediction.pipelines.evaluation.measuring import (
     OperatingPoint,
     find_split_alarms,
 )
+from acoustic_event_prediction.pipelines.evaluation.score_tables import Partitions
 from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     EvaluatedSplit,
-    Partitions,
     PooledScores,
     ScoredSplit,
 )
@@ -72,6 +72,8 @@ def plot_score_histogram(pooled_scores: PooledScores, operating_point: Operating
 def plot_lead_times(pooled_scores: PooledScores, operating_point: OperatingPoint) -> Figure:
     """Draw how long before the onset announced events were announced."""
     horizon = pooled_scores.shift_frames
+    if operating_point["alarms"] is None:
+        return lead_time_figure({}, horizon, {}, empty="no alarm rule, so no event metrics")
     leads: dict[str, npt.NDArray[np.float64]] = {}
     num_missed: dict[str, int] = {}
     for split, loaded in pooled_scores.splits.items():
@@ -109,6 +111,7 @@ def plot_score_track(
     frames = slice(first + start, min(first + start + _TRACK_FRAMES, stop))
     decided = find_split_alarms(loaded, operating_point["alarms"]).decided
     decided = decided[(decided >= frames.start) & (decided < frames.stop)]
+    has_rule = operating_point["alarms"] is not None
     name = loaded.partition_ids[partition]
     point = operating_point["alarms"] or operating_point
     episode_id, _, user = name.rpartition("/")
@@ -119,7 +122,7 @@ def plot_score_track(
             scores=events.scores[frames],
             labels=loaded.labels[frames],
             threshold=point["threshold"],
-            alarm_frames=decided - first,
+            alarm_frames=decided - first if has_rule else None,
             events=target_events[name](),
             turns=turns[episode_id](),
             words=words[episode_id](),

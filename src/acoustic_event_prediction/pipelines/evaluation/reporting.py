@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
+from pydantic import TypeAdapter, ValidationError
 
 from acoustic_event_prediction.audio_spans import Recording
+from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.models.predictor import Predictor
 from acoustic_event_prediction.params import EvaluationParams
 from acoustic_event_prediction.pipelines.evaluation.measuring import (
@@ -15,12 +17,12 @@ from acoustic_event_prediction.pipelines.evaluation.measuring import (
     find_split_alarms,
 )
 from acoustic_event_prediction.pipelines.evaluation.nodes import Metrics
+from acoustic_event_prediction.pipelines.evaluation.score_tables import Partitions
 from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
     EvaluatedSplit,
-    Partitions,
     PooledScores,
 )
-from acoustic_event_prediction.report.baseline_table import Baselines
+from acoustic_event_prediction.report.baseline_table import BaselineRow, Baselines
 from acoustic_event_prediction.report.browser import (
     BrowserSettings,
     EvaluatedFrames,
@@ -29,6 +31,7 @@ from acoustic_event_prediction.report.browser import (
 from acoustic_event_prediction.report.page import ErrorSection, RunFacts, render_page
 
 logger = logging.getLogger(__name__)
+_BASELINES = TypeAdapter(Baselines)
 
 
 def write_report(
@@ -43,7 +46,7 @@ def write_report(
     audio: Mapping[str, Recording],
     params: EvaluationParams,
     corpus: str,
-    baselines: Baselines | None,
+    baselines: Any,
     **figures: bytes,
 ) -> str:
     """Return the report as one HTML page that needs no other file and no network.
@@ -73,14 +76,38 @@ def write_report(
         written=datetime.now(UTC),
     )
     errors = _errors(pooled_scores, operating_point, target_events, words, audio, params)
-    if baselines is not None and baselines["fingerprint"] != fingerprint:
-        logger.warning(
-            "the baselines were measured beside other scores, so the report leaves them out; run "
-            "`kedro run --pipelines baselines` to measure them again"
-        )
-        baselines = None
-    rows = None if baselines is None else baselines["rows"]
+    rows = None if baselines is None else _current_rows(baselines, fingerprint, params)
     return render_page(run, predictor.header, metrics, figures, errors, rows)
+
+
+def measured_with(params: EvaluationParams) -> dict[str, Any]:
+    """Return the settings that decide what is measured; those of the report do not."""
+    return params.model_dump(mode="json", exclude={"report"})
+
+
+def _current_rows(
+    baselines: Any, fingerprint: str, params: EvaluationParams
+) -> list[BaselineRow] | None:
+    """Return the rows if they were measured beside these scores and with these settings."""
+    try:
+        found = _BASELINES.validate_python(baselines)
+    except ValidationError as error:
+        raise ProjectError(
+            f"the baselines' results (baselines.json, beside the report) are damaged: "
+            f"{error.error_count()} values are not as expected, the first: "
+            f"{'.'.join(map(str, error.errors()[0]['loc']))}; delete the file, or run `kedro run "
+            "--pipelines baselines`"
+        ) from error
+    now = {"fingerprint": fingerprint, "evaluation": measured_with(params)}
+    then = {"fingerprint": found["fingerprint"], "evaluation": found["evaluation"]}
+    if now != then:
+        logger.warning(
+            "the baselines were measured beside other scores or with other evaluation settings, so "
+            "the report leaves them out; run `kedro run --pipelines baselines` to measure them "
+            "again"
+        )
+        return None
+    return found["rows"]
 
 
 def _errors(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,26 +12,17 @@ import pandas as pd
 from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.event_frames import EventFrames
 from acoustic_event_prediction.figures import SplitFrames
+from acoustic_event_prediction.pipelines.evaluation.score_tables import (
+    Partitions,
+    ScoreColumns,
+    read_partition,
+)
 from acoustic_event_prediction.pipelines.evaluation.units import UnitKind, Units
 from acoustic_event_prediction.report.fingerprint import fingerprint
 from acoustic_event_prediction.target_events import first_of_bout, merge_same_frame
 
-T = TypeVar("T")
-Partitions = Mapping[str, Callable[[], T]]
 EvaluatedSplit = Literal["validation", "test"]
 SPLITS: tuple[EvaluatedSplit, ...] = ("validation", "test")
-
-
-class ScoreColumns(NamedTuple):
-    """Names of one horizon's columns in a table of scores; by default, the main horizon's."""
-
-    score: str = "score"
-    label: str = "label"
-
-    @classmethod
-    def of(cls, horizon: int) -> Self:
-        """Return the names of a horizon, in frames, in the tables of several horizons."""
-        return cls(f"score_{horizon}", f"label_{horizon}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +52,17 @@ class ScoredSplit:
         """Return the unit of each frame that is not ignored, int64 [M]."""
         events = self.events
         return np.repeat(events.units, np.diff(events.starts))[~events.ignored]
+
+    def count_per_unit(self, flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Return how many frames of each unit are flagged and not ignored, float64 [U].
+
+        Args:
+            flags: bool [N].
+        """
+        before = np.concatenate([[0], np.cumsum(flags & ~self.events.ignored)])
+        counts = np.diff(before[self.events.starts])  # [P]
+        units = np.unique(self.events.units, return_inverse=True)[1]  # [P]
+        return np.bincount(units, counts).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def load_split(
     split: EvaluatedSplit,
     units: Units,
     bout_gap_seconds: float,
-    columns: ScoreColumns = ScoreColumns(),  # noqa: B008  (immutable)
+    columns: ScoreColumns,
+    horizon: int,
 ) -> ScoredSplit | None:
     """Return all frames and events of a split, or None when it has no partitions.
 
@@ -125,20 +128,22 @@ def load_split(
         units: what is resampled.
         bout_gap_seconds: an event is the first of its bout if none has ended so shortly before.
         columns: of the horizon.
+        horizon: in frames.
 
     Raises:
-        ProjectError: the partitions hold no frame at all, or all of them are ignored.
+        ProjectError: see `read_partition`; or the partitions hold no frame at all, or all of them
+            are ignored.
     """
     names = [name for name in sorted(scores) if name.startswith(f"{split}/")]
     if not names:
         return None
     labels, values, ignored, onsets, is_first = [], [], [], [], []
     for name in names:
-        table, events = scores[name](), target_events[name]()
-        labels.append(table[columns.label].to_numpy(np.int8))
-        values.append(table[columns.score].to_numpy(np.float64))
-        ignored.append(table["ignore"].to_numpy(np.bool_))
-        begun, ended = merge_same_frame(events["onset"], events["offset"])
+        read = read_partition(name, scores, target_events, columns, horizon)
+        labels.append(read.labels)
+        values.append(read.scores)
+        ignored.append(read.ignored)
+        begun, ended = merge_same_frame(read.onsets, read.offsets)
         onsets.append(begun)
         is_first.append(first_of_bout(begun, ended, bout_gap_seconds))
     numbers = units.numbers([name.rpartition("/")[0] for name in names])

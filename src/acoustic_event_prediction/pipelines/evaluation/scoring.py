@@ -15,11 +15,8 @@ from acoustic_event_prediction.labels import label_within, require_labeling
 from acoustic_event_prediction.labels import onset_distances as distances_to_onsets
 from acoustic_event_prediction.models.predictor import Predictor
 from acoustic_event_prediction.params import EvaluationParams, IgnoreParams
-from acoustic_event_prediction.pipelines.evaluation.scored_frames import (
-    SPLITS,
-    Partitions,
-    ScoreColumns,
-)
+from acoustic_event_prediction.pipelines.evaluation.score_tables import Partitions, ScoreColumns
+from acoustic_event_prediction.pipelines.evaluation.scored_frames import SPLITS
 from acoustic_event_prediction.target_events import ignored_frames
 
 logger = logging.getLogger(__name__)
@@ -103,7 +100,10 @@ def _score_partition(
         )
     events = load_events()
     onsets, offsets = (events[column].to_numpy(np.float64) for column in ("onset", "offset"))
-    if not np.array_equal(distances_to_onsets(onsets, len(labels)), distances):
+    if not (
+        np.array_equal(distances_to_onsets(onsets, len(labels)), distances)
+        and np.array_equal(label_within(distances, predictor.header.shift_frames), labels)
+    ):
         raise ProjectError(
             f"partition {name!r}: its labels and its events contradict each other; run "
             "`kedro run --pipelines labeling`"
