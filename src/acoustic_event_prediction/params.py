@@ -17,16 +17,19 @@ from pydantic import (
     model_validator,
 )
 
+from acoustic_event_prediction.corpus_params import (
+    DiarizationParams,
+    IngestionParams,
+    StreamParams,
+)
 from acoustic_event_prediction.frames import whole_frames
 from acoustic_event_prediction.setting_types import (
     Name,
     ShiftFrames,
-    Split,
     StrictModel,
     as_horizons,
     as_rates,
     as_seconds,
-    as_tuple,
 )
 
 TuneMetric = Literal[
@@ -93,25 +96,6 @@ class GlobalParams(StrictModel):
     shift_frames: ShiftFrames
     other_scores: Annotated[str, StringConstraints(min_length=1)]
     launcher: LauncherParams
-
-
-class IngestionParams(StrictModel):
-    """Which episodes are read, and what happens to a broken one."""
-
-    layout: Literal["podcastfillers"]
-    splits: Annotated[tuple[Split, ...], BeforeValidator(as_tuple), Field(min_length=1)]
-    limit: Annotated[StrictInt, Field(ge=1)] | None
-    exclude_episodes: Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
-    on_invalid: Literal["raise", "skip"]
-
-
-class StreamParams(StrictModel):
-    """Who is the user, who the system, and how their audio streams are made."""
-
-    source: Literal["auto", "separated", "diarization", "mono"]
-    min_speaker_share: Annotated[float, Field(ge=0, le=1)]
-    max_users: Annotated[StrictInt, Field(ge=1)] | None
-    mask_laughter: Literal["both", "system", "none"]
 
 
 class FeatureExtractionParams(StrictModel):
@@ -267,6 +251,7 @@ class ProjectParams(StrictModel):
     checkpoint: CheckpointParams
     launcher: LauncherParams
     ingestion: IngestionParams
+    diarization: DiarizationParams
     streams: StreamParams
     feature_extraction: FeatureExtractionParams
     labeling: LabelingParams
