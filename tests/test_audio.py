@@ -140,3 +140,25 @@ def test_file_without_samples_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", np.zeros(0, np.float32))
     with pytest.raises(AudioError, match="holds no samples"):
         read_header(path)
+
+
+@pytest.mark.parametrize(("container", "endian"), [("RF64", "FILE"), ("WAV", "BIG")])
+def test_other_wav_headers_tell_a_cut_too(tmp_path: Path, container: str, endian: str) -> None:
+    path = tmp_path / "a.wav"
+    sf.write(path, np.full(RATE_HZ, 0.25), RATE_HZ, format=container, endian=endian)
+    assert check_audio(path).num_samples == RATE_HZ
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(AudioError, match="cut short"):
+        read_header(path)
+
+
+def test_a_flac_that_does_not_know_its_length_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    sf.write(path, np.full(RATE_HZ, 0.25), RATE_HZ)
+    content = bytearray(path.read_bytes())
+    # STREAMINFO: the number of samples is the last 36 bits before the checksum.
+    content[21] &= 0xF0
+    content[22:26] = b"\0\0\0\0"
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"does not say how long it is.*convert it to WAV"):
+        read_header(path)

@@ -8,37 +8,26 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 import soxr
 
-from acoustic_event_prediction.errors import AudioError
+from acoustic_event_prediction.audio_source import (
+    AudioFileError,
+    AudioSource,
+    hold,
+    open_binary,
+)
 
 Samples = npt.NDArray[np.float32]
 
 _BLOCK_SAMPLES = 65_536
 # Writers that don't know the length in advance (pipes) claim nearly 2 or 4 GiB in the header.
 _UNKNOWN_WAV_BYTES = 0x7FFF_0000
-_REENCODE = "make the file again from its source, or leave the episode out"
-
-
-class AudioFileError(AudioError):
-    """One audio file can't be used.
-
-    Args:
-        path: the file.
-        problem: what is wrong, and where.
-        remedy: what to do.
-    """
-
-    def __init__(self, path: Path, problem: str, remedy: str = _REENCODE) -> None:
-        super().__init__(f"{path}: {problem}: {remedy}")
-        self.path = path
-        self.problem = problem
-        self.remedy = remedy
+_MOST_SAMPLES = 2**48
 
 
 class AudioHeader(NamedTuple):
@@ -56,46 +45,46 @@ class Waveform(NamedTuple):
     sample_rate_hz: int
 
 
-def read_header(path: Path) -> AudioHeader:
+def read_header(source: AudioSource) -> AudioHeader:
     """Return length, rate and channels without decoding.
 
     Raises:
         AudioError: missing, empty, unknown format, or a WAV that ends before its header says.
     """
-    with _open(path) as file:
+    with _open(source) as file:
         return _header_of(file)
 
 
-def check_audio(path: Path) -> AudioHeader:
+def check_audio(source: AudioSource) -> AudioHeader:
     """Decode the file block by block, and return its header if every sample is there and finite.
 
     Raises:
         AudioError: what `read_header` and `MonoReader` raise.
     """
-    with _open(path) as file:
-        for _ in _decode(file, path):
+    with _open(source) as file:
+        for _ in _decode(file, source):
             pass
         return _header_of(file)
 
 
-def load_waveform(path: Path) -> Waveform:
+def load_waveform(source: AudioSource) -> Waveform:
     """Return the whole file at its own rate, all channels.
 
     Raises:
         AudioError: what `read_header` and `MonoReader` raise.
     """
-    with _open(path) as file:
-        samples = np.concatenate(list(_decode(file, path)))  # [N, C]
+    with _open(source) as file:
+        samples = np.concatenate(list(_decode(file, source)))  # [N, C]
         return Waveform(np.ascontiguousarray(samples.T), _header_of(file).sample_rate_hz)
 
 
-def read_mono(path: Path, target_rate_hz: int) -> Samples:
+def read_mono(source: AudioSource, target_rate_hz: int) -> Samples:
     """Return the whole file as float32 [N], mixed down and resampled.
 
     Raises:
         AudioError: what `MonoReader` raises.
     """
-    with MonoReader(path, target_rate_hz) as reader:
+    with MonoReader(source, target_rate_hz) as reader:
         return reader.read(reader.num_samples)
 
 
@@ -107,7 +96,7 @@ class MonoReader:
     so ceil(samples / samples per frame) equals the number of frames that the file begins.
 
     Args:
-        path: WAV, MP3, FLAC, OGG.
+        source: WAV, MP3, FLAC, OGG.
         target_rate_hz: of the samples that come out.
 
     Raises:
@@ -115,10 +104,10 @@ class MonoReader:
             numbers; the last three can also come from `read`.
     """
 
-    def __init__(self, path: Path, target_rate_hz: int) -> None:
-        self._path = path
+    def __init__(self, source: AudioSource, target_rate_hz: int) -> None:
+        self._source = source
         self._target_rate_hz = target_rate_hz
-        self._file = _open(path)
+        self._file = _open(source)
         self.header = _header_of(self._file)
         self.num_samples = -(
             -self.header.num_samples * target_rate_hz // self.header.sample_rate_hz
@@ -160,7 +149,7 @@ class MonoReader:
 
     def _resampled_blocks(self) -> Iterator[Samples]:
         rate = self.header.sample_rate_hz
-        mixed = (_mix_down(block) for block in _decode(self._file, self._path))
+        mixed = (_mix_down(block) for block in _decode(self._file, self._source))
         if rate == self._target_rate_hz:
             yield from mixed
             return
@@ -190,30 +179,46 @@ class _ForwardReader(sf.SoundFile):  # type: ignore[misc]  # soundfile has no ty
         return False
 
 
-def _open(path: Path) -> Any:
+def _open(source: AudioSource) -> Any:
     """Open an audio file and check what can be checked without decoding it."""
-    if not path.is_file():
-        raise AudioFileError(path, "there is no such file", "restore it, or leave the episode out")
+    if not (source if isinstance(source, Path) else source.path).is_file():
+        raise AudioFileError(
+            source, "there is no such file", "restore it, or leave the episode out"
+        )
+    held = hold(source)
     try:
-        file = _ForwardReader(path)
+        file = _ForwardReader(held if isinstance(held, Path) else open_binary(held))
     except (sf.SoundFileError, OSError) as error:
-        problem = "the file is empty" if path.stat().st_size == 0 else f"can't be decoded ({error})"
-        raise AudioFileError(path, problem) from error
+        with open_binary(held) as encoded:
+            is_empty = not encoded.read(1)
+        problem = "the file is empty" if is_empty else f"can't be decoded ({_reason(error)})"
+        raise AudioFileError(source, problem) from error
     try:
         if file.frames <= 0:
-            raise AudioFileError(path, "holds no samples")
-        _check_wav_length(path, _header_of(file))
+            raise AudioFileError(source, "holds no samples")
+        if file.frames > _MOST_SAMPLES:
+            raise AudioFileError(
+                source,
+                "its header does not say how long it is, as encoders write into pipes",
+                "encode it again from a file, or convert it to WAV",
+            )
+        _check_wav_length(held, _header_of(file))
     except BaseException:
         file.close()
         raise
     return file
 
 
+def _reason(error: Exception) -> str:
+    """Return libsndfile's reason, without the name of the file, which the message has already."""
+    return str(getattr(error, "error_string", error))
+
+
 def _header_of(file: Any) -> AudioHeader:
     return AudioHeader(file.frames, file.samplerate, file.channels)
 
 
-def _decode(file: Any, path: Path) -> Iterator[Samples]:
+def _decode(file: Any, source: AudioSource) -> Iterator[Samples]:
     """Yield the file in blocks [n, C] and check each."""
     header = _header_of(file)
     position = 0
@@ -222,38 +227,50 @@ def _decode(file: Any, path: Path) -> Iterator[Samples]:
             block: Samples = file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)
         except sf.SoundFileError as error:
             where = _seconds(position, header)
-            raise AudioFileError(path, f"can't be decoded after {where} ({error})") from error
+            raise AudioFileError(
+                source, f"can't be decoded after {where} ({_reason(error)})"
+            ) from error
         if not np.isfinite(block).all():
             first = position + int(np.argmin(np.isfinite(block).all(axis=1)))
-            raise AudioFileError(path, f"NaN or infinite sample at {_seconds(first, header)}")
+            raise AudioFileError(source, f"NaN or infinite sample at {_seconds(first, header)}")
         position += len(block)
         if len(block) < _BLOCK_SAMPLES and position < header.num_samples:
-            raise _cut_short(path, _seconds(position, header), _seconds(header.num_samples, header))
+            raise _cut_short(
+                source, _seconds(position, header), _seconds(header.num_samples, header)
+            )
         yield block
 
 
-def _check_wav_length(path: Path, header: AudioHeader) -> None:
+def _check_wav_length(source: AudioSource, header: AudioHeader) -> None:
     """Refuse a WAV that was cut off: libsndfile just takes such a file as a shorter one."""
-    with path.open("rb") as file:
-        if file.read(4) != b"RIFF":
+    with open_binary(source) as file:
+        kind = file.read(4)
+        if kind not in {b"RIFF", b"RIFX", b"RF64"}:
             return
+        order: Literal["little", "big"] = "big" if kind == b"RIFX" else "little"
         file.seek(12)
+        large = 0
         while len(chunk := file.read(8)) == 8:  # noqa: PLR2004
-            promised = int.from_bytes(chunk[4:], "little")
+            promised = int.from_bytes(chunk[4:], order)
+            if chunk[:4] == b"ds64":  # the sizes of RF64: of the file, then of the data
+                large = int.from_bytes(file.read(16)[8:], order)
+                file.seek(-16, os.SEEK_CUR)
             if chunk[:4] == b"data":
+                promised = large if kind == b"RF64" else promised
                 break
             file.seek(promised + promised % 2, os.SEEK_CUR)
         else:
             return
-        held = path.stat().st_size - file.tell()
-    if held < promised < _UNKNOWN_WAV_BYTES:
+        start = file.tell()
+        held = file.seek(0, os.SEEK_END) - start
+    if held < promised and (kind == b"RF64" or promised < _UNKNOWN_WAV_BYTES):
         total = header.num_samples * promised // max(held, 1)
-        raise _cut_short(path, _seconds(header.num_samples, header), _seconds(total, header))
+        raise _cut_short(source, _seconds(header.num_samples, header), _seconds(total, header))
 
 
-def _cut_short(path: Path, held: str, promised: str) -> AudioFileError:
+def _cut_short(source: AudioSource, held: str, promised: str) -> AudioFileError:
     return AudioFileError(
-        path, f"cut short: it ends at {held}, its header promises {promised}", "copy it again"
+        source, f"cut short: it ends at {held}, its header promises {promised}", "copy it again"
     )
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from acoustic_event_prediction.audio import MonoReader, Samples, Waveform, load_waveform
+from acoustic_event_prediction.audio_source import AudioSource
 
 _BLOCK_SECONDS = 10
 
@@ -16,10 +16,10 @@ class Recording:
     """One audio file; called, it is decoded as a whole.
 
     Attributes:
-        path: WAV, MP3, FLAC, OGG.
+        source: WAV, MP3, FLAC, OGG.
     """
 
-    path: Path
+    source: AudioSource
 
     def __call__(self) -> Waveform:
         """Return the whole file at its own rate, all channels.
@@ -27,7 +27,7 @@ class Recording:
         Raises:
             AudioError: see `load_waveform`.
         """
-        return load_waveform(self.path)
+        return load_waveform(self.source)
 
     def read_spans(
         self, spans: Sequence[tuple[float, float]], target_rate_hz: int
@@ -50,7 +50,7 @@ class Recording:
         ]
         pieces: list[list[Samples]] = [[np.zeros(0, np.float32)] for _ in bounds]
         position, last = 0, max((stop for _, stop in bounds), default=0)
-        with MonoReader(self.path, target_rate_hz) as reader:
+        with MonoReader(self.source, target_rate_hz) as reader:
             while position < last:
                 block = reader.read(_BLOCK_SECONDS * target_rate_hz)
                 if not block.size:
