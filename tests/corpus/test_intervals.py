@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -114,3 +115,25 @@ def test_turns_that_begin_just_past_the_end_are_dropped(findings: Findings) -> N
     assert findings.problems == []
     check_times(turns((5.5, 6.0, "A")), 4.0, findings, PATH, is_exact=False)
     assert len(findings.problems) == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_best_turn_is_that_of_a_search_over_all(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    # On a coarse grid, so that there are ties; some rows lie far from all turns.
+    onsets = np.sort(rng.integers(0, 4000, 700) / 2)
+    rows = pd.DataFrame({"onset": onsets, "offset": onsets + rng.integers(0, 5, 700) / 2})
+    begins = np.sort(rng.integers(100, 1500, 60) / 1)
+    turns = pd.DataFrame(
+        {
+            "onset": begins,
+            "offset": begins + rng.integers(1, 40, 60),
+            "speaker": [f"s{number}" for number in range(60)],
+        }
+    )
+    overlap = np.minimum(rows["offset"].to_numpy()[:, None], turns["offset"].to_numpy())
+    overlap = overlap - np.maximum(rows["onset"].to_numpy()[:, None], turns["onset"].to_numpy())
+
+    found = speakers_by_overlap(rows, turns, or_nearest=True)["speaker"]
+
+    assert found.tolist() == [f"s{number}" for number in overlap.argmax(axis=1)]

@@ -3,12 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from acoustic_event_prediction.corpus.podcastfillers import (
-    RawEpisode,
-    find_corpus,
-    loose_key,
-    name_problem,
-)
+from acoustic_event_prediction.corpus.layouts.podcastfillers import find_corpus
+from acoustic_event_prediction.corpus.raw import RawEpisode, loose_key, match_names, name_problem
 from acoustic_event_prediction.errors import CorpusError
 from tests.corpus.tiny import TinyCorpus, noise
 
@@ -118,3 +114,11 @@ def test_ordinary_podcast_names_are_fine() -> None:
 
 def test_names_without_letters_have_no_loose_key() -> None:
     assert loose_key("?!") == ""
+
+
+def test_a_name_that_fits_two_is_nobodys() -> None:
+    assert match_names(["a-1"], ["a 1", "a_1"]) == {}
+    assert match_names(["a-1", "a_1"], ["a 1"]) == {}
+    # An exact name leaves no doubt, but what is alike to two is still not guessed.
+    assert match_names(["a 1", "a-1"], ["a 1", "a_1"]) == {"a 1": "a 1"}
+    assert match_names(["!!!"], ["..."]) == {}

@@ -1,12 +1,14 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 
-from acoustic_event_prediction.corpus.podcastfillers import find_corpus
-from acoustic_event_prediction.corpus.reading import EpisodeReading
+from acoustic_event_prediction.corpus.episode_reading import EpisodeReading
+from acoustic_event_prediction.corpus.layouts.podcastfillers import find_corpus
 from acoustic_event_prediction.corpus.survey import read_episodes
 from tests.corpus.tiny import COLUMNS, EVENTS, RATE_HZ, TURNS, TinyCorpus, noise
 
@@ -18,7 +20,7 @@ def corpus(tmp_path: Path) -> TinyCorpus:
 
 def read(corpus: TinyCorpus) -> EpisodeReading:
     index = find_corpus(corpus.root)
-    (reading,) = read_episodes(index, index.episodes, lambda _: None)
+    (reading,) = read_episodes(index, index.episodes)
     return reading
 
 
@@ -239,13 +241,140 @@ def test_broken_audio_is_refused(corpus: TinyCorpus) -> None:
 def test_the_same_episode_in_two_splits_is_refused(corpus: TinyCorpus) -> None:
     corpus.add("train").add("test")
     index = find_corpus(corpus.root)
-    readings = read_episodes(index, index.episodes, lambda _: None)
+    readings = read_episodes(index, index.episodes)
     for reading in readings:
         (finding,) = reading.findings.problems
         assert "the same episode is in train and test" in finding.problem
+
+
+def test_audio_that_another_split_has_under_another_name_is_a_warning(corpus: TinyCorpus) -> None:
+    corpus.add("train", "a_1").add("train", "a_2", samples=noise(3.0)).add("test", "b_1")
+    index = find_corpus(corpus.root)
+
+    readings = read_episodes(index, index.episodes)
+
+    found = {r.episode_id: [w.problem for w in r.findings.warnings] for r in readings}
+    assert found["test/b_1"] == ["has the same audio as train/a_1"]
+    assert found["train/a_1"] == found["train/a_2"] == []
+
+
+def test_a_show_in_two_splits_is_one_warning(corpus: TinyCorpus) -> None:
+    for number, split in enumerate(("train", "train", "test", "validation")):
+        corpus.add(split, f"show_{number}", samples=noise(3.0 + number / 10))
+    corpus.add("train", "other_1", samples=noise(2.5), events=[])
+    index = find_corpus(corpus.root)
+
+    readings = read_episodes(index, index.episodes)
+
+    (warning,) = [w for reading in readings for w in reading.findings.warnings]
+    assert "the show 'show' is in train and validation and test" in warning.problem
 
 
 def test_several_problems_of_an_episode_are_all_named(corpus: TinyCorpus) -> None:
     corpus.add(events=[("Um", 2.0, 1.0)], turns=[(3.0, 2.0, "A")])
     corpus.write_json("transcripts", "train", "show_1", {"segments": json.loads("[1]")})
     assert len(problems(corpus)) == 3
+
+
+@pytest.mark.parametrize("kind", ["annotation", "diarizations", "transcripts"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(corpus: TinyCorpus, kind: str) -> None:
+    corpus.add()
+    path = corpus.root / f"metadata/episode_{kind}/train/show_1.json"
+    path = corpus.annotation() if kind == "annotation" else path
+    path.unlink()
+    os.mkfifo(path)
+    (problem,) = problems(corpus)
+    assert "is no file but a dangling link, a pipe or a device" in problem
+
+
+@pytest.mark.parametrize("kind", ["dangling", "folder", "pipe"])
+def test_audio_that_is_no_file_does_not_make_its_episode_disappear(
+    corpus: TinyCorpus, kind: str
+) -> None:
+    corpus.add()
+    path = corpus.audio()
+    path.unlink()
+    if kind == "dangling":
+        path.symlink_to("nowhere")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    (problem,) = problems(corpus)
+    assert problem.startswith("train/show_1: audio/episode_wav/train/show_1.wav: there is no such")
+
+
+def test_a_good_file_of_another_format_is_taken_before_a_broken_link(corpus: TinyCorpus) -> None:
+    corpus.add()
+    corpus.audio().rename(corpus.audio().with_suffix(".flac"))
+    corpus.audio().with_suffix(".flac").unlink()
+    corpus.audio().symlink_to("nowhere")
+    corpus.write_audio(corpus.root / "audio/episode_mp3/train/show_1.mp3", noise(4.0))
+    assert problems(corpus) == []
+
+
+def test_annotations_without_audio_are_a_warning(corpus: TinyCorpus) -> None:
+    corpus.add().add(name="show_2")
+    corpus.audio(name="show_2").unlink()
+    (warning,) = find_corpus(corpus.root).warnings
+    assert "1 annotation files have no audio, the first: 'show_2.csv'" in warning.problem
+
+
+def test_an_open_quote_is_named_and_swallows_no_row(corpus: TinyCorpus) -> None:
+    rows = [f"Um,Um,show_1,{onset},{onset + 0.1}" for onset in (0.5, 1.0, 1.5)]
+    for text, message in (
+        ([rows[0], '"Um' + rows[1][2:], rows[2]], "unexpected end of data"),
+        ([rows[0], '"Um' + rows[1][2:], rows[2], 'Um",Um,show_1,2,2.1'], "line 3 opens a quote"),
+    ):
+        corpus.add()
+        corpus.annotation().write_text("\n".join([",".join(COLUMNS), *text]))
+        (problem,) = problems(corpus)
+        assert message in problem
+
+
+def test_bad_times_are_found_by_their_line(corpus: TinyCorpus) -> None:
+    corpus.add(events=[("Um", 0.5, 0.7), ("Um", 2.0, 1.0)])
+    (problem,) = problems(corpus)
+    assert "line 3: 'Um' at 2.000 to 1.000 s has an end before its start" in problem
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "error"),
+    [
+        ("transcripts", {"segments": [{"nbest": [{"words": 5}]}]}, "no list `nbest`"),
+        (
+            "transcripts",
+            {
+                "segments": [
+                    {"nbest": [{"words": [{"text": "\ud800", "offset": 1, "duration": 1}]}]}
+                ]
+            },
+            "UnicodeEncodeError",
+        ),
+        (
+            "diarizations",
+            {"segments": [{"start": 0, "end": 1, "speaker_id": "\ud800"}]},
+            "show_1.json: ",
+        ),
+    ],
+)
+def test_json_that_no_reader_has_foreseen_is_a_problem_of_its_file(
+    corpus: TinyCorpus, kind: str, document: object, error: str
+) -> None:
+    corpus.add()
+    corpus.write_json(kind, "train", "show_1", document)
+    found = problems(corpus)
+    assert found
+    assert all(kind in problem for problem in found)
+    assert error in found[0]
+
+
+def test_events_without_a_label_and_audio_of_a_strange_rate_are_warnings(
+    corpus: TinyCorpus,
+) -> None:
+    corpus.add(events=[("", 0.5, 0.7), ("Laughter", 2.0, 2.5)])
+    sf.write(corpus.audio(), noise(4.0)[:80], 20)
+    assert [text.split(": ")[2] for text in warnings(corpus)] == [
+        "20 samples a second are too few for speech",
+        "1 events have no label",
+    ]

@@ -3,13 +3,14 @@
 import hashlib
 from pathlib import Path
 
+from acoustic_event_prediction.audio_source import AudioSource, open_binary
 from acoustic_event_prediction.corpus.records import AudioFile
 
 
-def sha256_of(path: Path) -> str:
-    """Return the digest of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(source: AudioSource) -> str:
+    """Return the digest of the encoded audio, in hex."""
+    with open_binary(source) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def seems_unchanged(file: AudioFile, root: Path) -> bool:
@@ -21,11 +22,11 @@ def seems_unchanged(file: AudioFile, root: Path) -> bool:
     """
     path = root / file.path
     status = path.stat()
-    if (status.st_size, status.st_mtime_ns) == (file.num_bytes, file.modified_ns):
+    if file.seems_to_be(status):
         return True
     return status.st_size == file.num_bytes and is_unchanged(file, root)
 
 
 def is_unchanged(file: AudioFile, root: Path) -> bool:
     """Return whether a file has the content that was ingested; reads all of it."""
-    return sha256_of(root / file.path) == file.sha256
+    return sha256_of(file.locate(root)) == file.sha256

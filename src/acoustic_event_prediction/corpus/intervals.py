@@ -17,7 +17,7 @@ Times = npt.NDArray[np.float64]
 _ROUNDING_SECONDS = 0.001
 # Automatic turns and words may run past the end a little; what begins there is dropped.
 _SLACK_SECONDS = 1.0
-_BLOCK = 1024
+_BLOCK = 256
 
 
 def make_table(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:
@@ -35,7 +35,13 @@ def make_table(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> pd.Data
 
 
 def check_times(
-    table: pd.DataFrame, duration: float, findings: Findings, path: Path, *, is_exact: bool
+    table: pd.DataFrame,
+    duration: float,
+    findings: Findings,
+    path: Path,
+    *,
+    is_exact: bool,
+    lines: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Return the table sorted by onset, offsets clipped; impossible times become problems.
 
@@ -43,6 +49,7 @@ def check_times(
         table: with `onset` and `offset` in seconds.
         duration: of the audio, in seconds.
         findings: takes the problems.
+        lines: of the file, one for each row; for messages.
         path: file that the table is from.
         is_exact: an onset past the end is a problem (events); else it is one from 1 s past the end
             on, and before that the row is dropped (turns, words).
@@ -59,12 +66,11 @@ def check_times(
     for defect, is_bad in defects.items():
         if is_bad.any():
             first = table[is_bad].iloc[0]
+            line = "" if lines is None else f"line {lines[int(np.argmax(is_bad))]}: "
             name = next(first[column] for column in ("label", "text", "speaker") if column in first)
+            times = f"{first['onset']:.3f} to {first['offset']:.3f} s"
             others = f", and {is_bad.sum() - 1} more" if is_bad.sum() > 1 else ""
-            findings.problem(
-                path,
-                f"{name!r} at {first['onset']:.3f} to {first['offset']:.3f} s {defect}{others}",
-            )
+            findings.problem(path, f"{line}{name!r} at {times} {defect}{others}")
     held = table if is_exact else table[onset < duration]
     held = held.assign(offset=np.maximum(held["onset"], np.minimum(held["offset"], duration)))
     return held.sort_values(["onset", "offset"], kind="stable", ignore_index=True)
@@ -116,15 +122,32 @@ def _largest_overlaps(
     An overlap below zero is a gap: its size is the distance to the nearest turn.
     """
     onsets, offsets = table["onset"].to_numpy(), table["offset"].to_numpy()
+    begins, ends = turns["onset"].to_numpy(), turns["offset"].to_numpy()
     best, winners = np.empty(len(table)), np.empty(len(table), np.int64)
     for start in range(0, len(table), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        overlap = np.minimum(offsets[rows, None], turns["offset"].to_numpy()) - np.maximum(
-            onsets[rows, None], turns["onset"].to_numpy()
-        )  # [rows, turns]
-        winners[rows] = overlap.argmax(axis=1)
+        near = _near(begins, ends, onsets[rows].min(), offsets[rows].max())
+        overlap = np.minimum(offsets[rows, None], ends[near]) - np.maximum(
+            onsets[rows, None], begins[near]
+        )  # [rows, near turns]
+        winners[rows] = near[overlap.argmax(axis=1)]
         best[rows] = overlap.max(axis=1)
     return best, winners
+
+
+def _near(begins: Times, ends: Times, first: float, last: float) -> npt.NDArray[np.int64]:
+    """Return which turns can be the best of rows between two times: all there, and the next ones.
+
+    Of the turns before `first` the one that ends last is nearest to every row, of those after
+    `last` the one that begins first. NaN times may be anywhere.
+    """
+    is_before, is_after = ends < first, begins > last
+    is_near = ~(is_before | is_after)
+    if is_before.any():
+        is_near[np.argmax(np.where(is_before, ends, -np.inf))] = True
+    if is_after.any():
+        is_near[np.argmin(np.where(is_after, begins, np.inf))] = True
+    return np.flatnonzero(is_near)
 
 
 def speakers_by_mapping(

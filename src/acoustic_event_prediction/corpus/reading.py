@@ -1,14 +1,15 @@
 """Reading one episode: its audio checked, its tables made, everything wrong with it collected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Literal
 
-import pandas as pd
-
-from acoustic_event_prediction.audio import check_audio
 from acoustic_event_prediction.corpus.content import sha256_of
+from acoustic_event_prediction.corpus.episode_reading import (
+    EVENT_COLUMNS,
+    EpisodeReading,
+)
 from acoustic_event_prediction.corpus.findings import FileProblem, Findings
+from acoustic_event_prediction.corpus.formats import TURNS, WORDS, read_file
 from acoustic_event_prediction.corpus.intervals import (
     check_times,
     drop_duplicates,
@@ -16,75 +17,55 @@ from acoustic_event_prediction.corpus.intervals import (
     speakers_by_mapping,
     speakers_by_overlap,
 )
-from acoustic_event_prediction.corpus.podcastfillers import (
-    ALL_ANNOTATIONS,
+from acoustic_event_prediction.corpus.raw import (
     RawCorpus,
     RawEpisode,
-    loose_key,
+    match_names,
     name_problem,
-    normalise,
-    strip_audio_suffix,
 )
+from acoustic_event_prediction.corpus.recordings import KnownAudio, read_audio, read_tracks
 from acoustic_event_prediction.corpus.records import AudioFile, Episode, Source
-from acoustic_event_prediction.corpus.tables import (
-    Annotation,
-    read_annotations,
-    read_mapping,
-    read_turns,
-    read_words,
-)
+from acoustic_event_prediction.corpus.tables import Annotation, read_mapping
 from acoustic_event_prediction.corpus.transcript import tell_unit, words_in_seconds
-from acoustic_event_prediction.frames import FRAME_SECONDS, count_frames
-
-_RENAME = "rename it, or leave the episode out (ingestion.exclude_episodes)"
-_EVENT_COLUMNS = ("onset", "offset", "label", "label_full", "speaker")
-_TURN_COLUMNS = ("onset", "offset", "speaker")
-_WORD_COLUMNS = ("onset", "offset", "text", "speaker")
-
-
-@dataclass
-class EpisodeReading:
-    """What came out of an episode's files.
-
-    Attributes:
-        episode_id: `<split>/<name>`.
-        findings: problems and warnings.
-        episode: None if the audio can't be used.
-        events: onset, offset (seconds), label, label_full, speaker; sorted by onset.
-        turns: onset, offset, speaker; sorted by onset.
-        words: onset, offset, text, speaker; sorted by onset.
-    """
-
-    episode_id: str
-    findings: Findings
-    episode: Episode | None = None
-    events: pd.DataFrame = field(default_factory=lambda: make_table([], _EVENT_COLUMNS))
-    turns: pd.DataFrame = field(default_factory=lambda: make_table([], _TURN_COLUMNS))
-    words: pd.DataFrame = field(default_factory=lambda: make_table([], _WORD_COLUMNS))
+from acoustic_event_prediction.corpus.turns import (
+    FIND_AGAIN,
+    RENAME,
+    check_turns,
+    read_found_turns,
+)
+from acoustic_event_prediction.frames import count_frames
 
 
 def read_episode(
-    raw: RawEpisode, corpus: RawCorpus, shared: Mapping[str, Sequence[Annotation]] | FileProblem
+    raw: RawEpisode,
+    corpus: RawCorpus,
+    shared: Mapping[str, Sequence[Annotation]] | FileProblem,
+    known: KnownAudio,
 ) -> EpisodeReading:
     """Read all files of an episode; whatever is wrong with them ends up in the findings.
+
+    Of audio files only the header is read, unless `known` has them; `check_content` does the rest.
 
     Args:
         raw: the files.
         corpus: that they belong to.
-        shared: rows of `PodcastFillers.csv` by episode, or why it can't be used.
+        shared: rows of the corpus's table of events by episode, or why it can't be used.
+        known: audio that was checked before.
     """
     reading = EpisodeReading(raw.episode_id, Findings(corpus.root, raw.episode_id))
     findings = reading.findings
     for path, name in [(raw.audio, raw.name), *((path, name) for name, path in raw.tracks.items())]:
         if (problem := name_problem(name)) is not None:
-            findings.problem(path, f"the name {name!r} {problem}", _RENAME)
+            findings.problem(path, f"the name {name!r} {problem}", RENAME)
     if findings.problems:
         return reading
+    findings.problems += raw.problems
+    findings.warnings += raw.warnings
     with findings.collecting(raw.audio):
-        audio = _read_audio(raw.audio, corpus.root, findings)
+        audio = read_audio(None, raw.audio, corpus.root, known, reading)
         duration = audio.num_samples / audio.sample_rate_hz
-        tracks = _read_tracks(raw, corpus.root, duration, findings)
-        _read_turns(raw, duration, reading)
+        tracks = read_tracks(raw, corpus.root, duration, known, reading)
+        turns_from = _read_turns(raw, audio, duration, reading)
         _check_speakers(raw, reading)
         unit = _read_words(raw, duration, reading)
         _read_events(raw, corpus, shared, duration, reading)
@@ -95,61 +76,45 @@ def read_episode(
             split=raw.split,
             name=raw.name,
             show=raw.show,
+            licence=raw.licence,
             duration_seconds=duration,
             num_frames=count_frames(audio.num_samples, audio.sample_rate_hz),
             audio=audio,
             tracks=tracks,
             sources=tuple(sources),
+            turns_from=turns_from,
             transcript_unit_seconds=unit,
         )
     return reading
 
 
-def _read_audio(path: Path, root: Path, findings: Findings) -> AudioFile:
-    header = check_audio(path)
-    if header.num_channels > 1:
-        findings.warn(path, f"{header.num_channels} channels were mixed down")
-    status = path.stat()
-    return AudioFile(
-        path=path.relative_to(root).as_posix(),
-        num_samples=header.num_samples,
-        sample_rate_hz=header.sample_rate_hz,
-        num_channels=header.num_channels,
-        num_bytes=status.st_size,
-        modified_ns=status.st_mtime_ns,
-        sha256=sha256_of(path),
-    )
-
-
-def _read_tracks(
-    raw: RawEpisode, root: Path, duration: float, findings: Findings
-) -> dict[str, AudioFile]:
-    tracks = {}
-    for speaker, path in raw.tracks.items():
-        with findings.collecting(path):
-            tracks[speaker] = track = _read_audio(path, root, findings)
-            seconds = track.num_samples / track.sample_rate_hz
-            if abs(seconds - duration) > FRAME_SECONDS:
-                findings.warn(path, f"the track lasts {seconds:.3f} s, the mix {duration:.3f} s")
-    return tracks
-
-
-def _read_turns(raw: RawEpisode, duration: float, reading: EpisodeReading) -> None:
-    if raw.diarization is None:
-        return
-    with reading.findings.collecting(raw.diarization):
-        turns = make_table(read_turns(raw.diarization), _TURN_COLUMNS)
-        turns = check_times(turns, duration, reading.findings, raw.diarization, is_exact=False)
-        turns = turns[turns["offset"] > turns["onset"]].reset_index(drop=True)
-        reading.turns = drop_duplicates(turns, reading.findings, raw.diarization)
+def _read_turns(
+    raw: RawEpisode, audio: AudioFile, duration: float, reading: EpisodeReading
+) -> Literal["corpus", "diarization"] | None:
+    """Read the corpus's turns, else those of the pipeline `diarization`; return whose they are."""
+    findings = reading.findings
+    if raw.diarization is not None:
+        with findings.collecting(raw.diarization):
+            turns = read_file(raw.diarization, TURNS)
+            reading.turns = check_turns(turns, duration, findings, raw.diarization)
+        return "corpus"
+    if raw.found_turns is not None:
+        with findings.collecting(raw.found_turns):
+            found = read_found_turns(raw.found_turns)
+            if found.origin["audio_sha256"] == (audio.sha256 or sha256_of(raw.audio)):
+                reading.turns = check_turns(found.turns, duration, findings, raw.found_turns)
+                return "diarization"
+            findings.warn(
+                raw.found_turns,
+                "was made from other audio than the episode has now, and is not used",
+                FIND_AGAIN,
+            )
+    return None
 
 
 def _check_speakers(raw: RawEpisode, reading: EpisodeReading) -> None:
-    """Note speakers that can't be part of a path, and tracks of nobody who speaks."""
+    """Note tracks of nobody who speaks."""
     speakers = set(reading.turns["speaker"])
-    for speaker in sorted(speakers):
-        if raw.diarization is not None and (problem := name_problem(speaker)) is not None:
-            reading.findings.problem(raw.diarization, f"the speaker {speaker!r} {problem}", _RENAME)
     if speakers and raw.tracks and not speakers & set(raw.tracks):
         reading.findings.problem(
             next(iter(raw.tracks.values())).parent,
@@ -166,8 +131,9 @@ def _read_words(raw: RawEpisode, duration: float, reading: EpisodeReading) -> fl
     findings = reading.findings
     unit = None
     with findings.collecting(raw.transcript):
-        words = read_words(raw.transcript)
-        unit = tell_unit(words, duration, reading.turns)
+        words, unit = read_file(raw.transcript, WORDS)
+        if unit is None:
+            unit = tell_unit(words, duration, reading.turns)
         if unit is not None:
             table = words_in_seconds(words, unit)
             table = check_times(table, duration, findings, raw.transcript, is_exact=False)
@@ -183,20 +149,37 @@ def _read_events(
     duration: float,
     reading: EpisodeReading,
 ) -> None:
-    path = raw.annotation or corpus.root / ALL_ANNOTATIONS
+    path = raw.annotation or corpus.annotations
+    if path is None:
+        if not raw.problems:
+            reading.findings.problem(raw.audio, "has no file of events", corpus.get_annotations)
+        return
     with reading.findings.collecting(path):
-        rows = read_annotations(path) if raw.annotation else _shared_rows(raw, shared)
-        for row in rows:
-            if (problem := _episode_problem(row.episode, raw.name)) is not None:
-                reading.findings.problem(path, f"line {row.line}: {problem}")
+        if raw.annotation:
+            rows: Sequence[Annotation] = read_file(path, corpus.event_readers)
+        else:
+            rows = _shared_rows(raw, corpus, shared)
+            if not rows:
+                reading.findings.warn(path, "has no row for this episode: taken as without events")
+        names = {row.episode: row.line for row in reversed(rows)}  # the first line of each
+        for written, line in sorted(names.items(), key=lambda item: item[1]):
+            if written is None:
+                continue
+            if (problem := _episode_problem(written, raw.name)) is not None:
+                reading.findings.problem(path, f"line {line}: {problem}")
                 return
         events = make_table(
-            ((row.onset, row.offset, row.label, row.label_full) for row in rows),
-            _EVENT_COLUMNS[:-1],
+            ((row.onset, row.offset, row.label, row.label_full, row.speaker) for row in rows),
+            EVENT_COLUMNS,
         )
-        events = check_times(events, duration, reading.findings, path, is_exact=True)
+        lines = [row.line for row in rows]
+        if unnamed := sum(not row.label for row in rows):
+            reading.findings.warn(path, f"{unnamed} events have no label")
+        events = check_times(events, duration, reading.findings, path, is_exact=True, lines=lines)
         events = drop_duplicates(events, reading.findings, path)
-        reading.events = speakers_by_overlap(events, reading.turns, or_nearest=False)
+        named = events["speaker"]
+        found = speakers_by_overlap(events, reading.turns, or_nearest=False)["speaker"]
+        reading.events = events.assign(speaker=named.where(named.notna(), found))
         _map_speakers(raw, reading)
 
 
@@ -221,24 +204,24 @@ def _map_speakers(raw: RawEpisode, reading: EpisodeReading) -> None:
 
 
 def _shared_rows(
-    raw: RawEpisode, shared: Mapping[str, Sequence[Annotation]] | FileProblem
+    raw: RawEpisode,
+    corpus: RawCorpus,
+    shared: Mapping[str, Sequence[Annotation]] | FileProblem,
 ) -> Sequence[Annotation]:
     if isinstance(shared, FileProblem):
         raise shared
-    rows = shared.get(raw.name) or shared.get(loose_key(raw.name))
-    if not rows:
+    rows = shared.get(raw.name, [])
+    if not rows and corpus.needs_rows and not raw.problems:
         raise FileProblem(
             "has no row for this episode, which has no annotation file of its own either",
-            f"add metadata/episode_annotations/{raw.split}/{raw.name}.csv, or leave the episode "
-            "out (ingestion.exclude_episodes)",
+            corpus.get_annotations,
         )
     return rows
 
 
 def _episode_problem(written: str, name: str) -> str | None:
-    """Return why a row's `podcast_filename` is not this episode, or None if it is."""
+    """Return why the name that a row gives is not this episode's, or None if it is."""
     unusable = name_problem(written)
-    plain = strip_audio_suffix(normalise(written))
-    if unusable is None and (plain == name or loose_key(plain) == loose_key(name) != ""):
+    if unusable is None and match_names([written], {name}):
         return None
-    return f"podcast_filename {written!r} " + (unusable or "is another episode")
+    return f"the name {written!r} " + (unusable or "is another episode's")

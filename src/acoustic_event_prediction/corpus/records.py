@@ -1,17 +1,24 @@
 """What the later stages know about an episode and about a choice of user and system."""
 
-from pathlib import PurePosixPath
+import os
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from acoustic_event_prediction.audio_source import AudioSource, EmbeddedAudio
 
 Source = Literal["separated", "diarization", "mono"]
 MONO_USER = "mix"
 
 
 def _inside_the_corpus(path: str) -> str:
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise ValueError(f"{path!r} leaves the corpus; run `kedro run --pipelines ingestion`")
+    pure = PurePosixPath(path)
+    is_inside = pure.parts and not pure.is_absolute() and ".." not in pure.parts
+    if not is_inside or "\\" in path or "\0" in path:
+        raise ValueError(
+            f"{path!r} is no path inside the corpus; run `kedro run --pipelines ingestion`"
+        )
     return path
 
 
@@ -26,21 +33,40 @@ class AudioFile(Record):
 
     Attributes:
         path: relative to the corpus root, with forward slashes.
+        row: of a parquet file that holds the audio; None for a file of its own.
         num_samples: per channel, at `sample_rate_hz`.
         sample_rate_hz: of the file.
         num_channels: of the file; readers mix down.
-        num_bytes: of the file.
-        modified_ns: time of its last change; with `num_bytes`, a quick sign that it is unchanged.
-        sha256: of the file's bytes, in hex.
+        num_bytes: of the file at `path`.
+        modified_ns: time of its last change.
+        changed_ns: time of the last change of the file's entry, which nobody can set back; with the
+            two before, a quick sign that it is unchanged. 0 where it is not known.
+        sha256: of the encoded audio, in hex.
     """
 
     path: Annotated[str, AfterValidator(_inside_the_corpus)]
+    row: int | None = None
     num_samples: int
     sample_rate_hz: int
     num_channels: int
     num_bytes: int
     modified_ns: int
+    changed_ns: int = 0
     sha256: str
+
+    def seems_to_be(self, status: os.stat_result) -> bool:
+        """Return whether a file has the size and the times that were recorded."""
+        recorded = (self.num_bytes, self.modified_ns, self.changed_ns)
+        return recorded == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def locate(self, root: Path) -> AudioSource:
+        """Return where the audio lies.
+
+        Args:
+            root: folder of the corpus.
+        """
+        path = root / self.path
+        return path if self.row is None else EmbeddedAudio(path, self.row)
 
 
 class Episode(Record):
@@ -51,11 +77,13 @@ class Episode(Record):
         split: train, validation or test.
         name: file name without extension, in Unicode NFC.
         show: that the episode belongs to; None if its name says none.
+        licence: of the audio; None if the corpus doesn't say.
         duration_seconds: of the mix.
         num_frames: T, the number of 80 ms frames that the mix begins.
         audio: the mix.
         tracks: separated recordings by speaker; empty if there are none.
         sources: ways to make streams that the episode supports, the best first.
+        turns_from: the corpus's own file, be it empty, or the pipeline `diarization`; None without.
         transcript_unit_seconds: what one tick of the transcript lasts; None without words.
     """
 
@@ -63,11 +91,13 @@ class Episode(Record):
     split: str
     name: str
     show: str | None = None
+    licence: str | None = None
     duration_seconds: float
     num_frames: int
     audio: AudioFile
     tracks: dict[str, AudioFile]
     sources: tuple[Source, ...]
+    turns_from: Literal["corpus", "diarization"] | None = None
     transcript_unit_seconds: float | None
 
 

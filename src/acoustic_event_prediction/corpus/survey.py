@@ -1,28 +1,33 @@
 """Reading the chosen episodes of a corpus, side by side, and what can only be seen across them."""
 
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
-from functools import partial
+from pathlib import Path
 
+from acoustic_event_prediction.corpus.episode_reading import EpisodeReading
 from acoustic_event_prediction.corpus.findings import FileProblem
-from acoustic_event_prediction.corpus.podcastfillers import (
-    ALL_ANNOTATIONS,
+from acoustic_event_prediction.corpus.formats import read_file
+from acoustic_event_prediction.corpus.raw import (
+    SPLITS,
     RawCorpus,
     RawEpisode,
-    loose_key,
+    match_names,
     normalise,
-    strip_audio_suffix,
 )
-from acoustic_event_prediction.corpus.reading import EpisodeReading, read_episode
-from acoustic_event_prediction.corpus.tables import Annotation, read_annotations
+from acoustic_event_prediction.corpus.reading import read_episode
+from acoustic_event_prediction.corpus.recordings import KnownAudio, check_content
+from acoustic_event_prediction.corpus.tables import Annotation
 from acoustic_event_prediction.errors import CorpusError
-from acoustic_event_prediction.progress import Advance
+from acoustic_event_prediction.progress import track
 
+_KEEP_ONE = "keep it in one split, or list the others in ingestion.exclude_episodes"
 # Decoding and hashing release the interpreter lock; more threads than this wait for the disk.
 _MAX_THREADS = 8
+
+_SECONDS_PER_HOUR = 3600
+_MOST_NAMED = 3
 
 SharedAnnotations = Mapping[str, Sequence[Annotation]] | FileProblem
 
@@ -67,66 +72,123 @@ def select_episodes(
 
 
 def read_episodes(
-    corpus: RawCorpus, chosen: Sequence[RawEpisode], advance: Advance
+    corpus: RawCorpus, chosen: Sequence[RawEpisode], known: KnownAudio | None = None
 ) -> list[EpisodeReading]:
-    """Read the chosen episodes and return a reading of each, in the same order.
+    """Read and check the chosen episodes and return a reading of each, in the same order.
+
+    First all tables and the headers of the audio, then the audio itself.
 
     Args:
         corpus: that they belong to.
         chosen: which to read.
-        advance: called with 1 after each episode.
+        known: audio that was checked before, and need not be decoded again if it is unchanged.
     """
-    shared = _read_shared(corpus, chosen)
-    readings = []
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
-        try:
-            for reading in pool.map(partial(read_episode, corpus=corpus, shared=shared), chosen):
-                readings.append(reading)
-                advance(1)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    # Embedded audio in the order of its shards, so that each is fetched from the disk once.
+    order = sorted(range(len(chosen)), key=lambda place: _shard_and_row(chosen[place]))
+    shared, found = _read_shared(corpus, chosen), {}
+    with track("reading the corpus", len(chosen), "episodes") as advance:
+        for place in order:  # one by one: tables hold the interpreter lock, threads would wait
+            found[place] = read_episode(chosen[place], corpus, shared, known or {})
+            advance(1)
+    readings = [found[place] for place in range(len(chosen))]
+    _check_contents(readings)
     _note_leaks(corpus, chosen, readings)
     return readings
 
 
+def _check_contents(readings: Sequence[EpisodeReading]) -> None:
+    seconds = {
+        reading.episode_id: reading.unchecked_seconds for reading in readings if reading.unchecked
+    }
+    if not seconds:
+        return
+    unchecked = [reading for reading in readings if reading.episode_id in seconds]
+    with (
+        track("checking the audio", sum(seconds.values()) / _SECONDS_PER_HOUR, "h") as advance,
+        ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool,
+    ):
+        try:
+            done = pool.map(check_content, unchecked)
+            for reading, _ in zip(unchecked, done, strict=True):
+                advance(seconds[reading.episode_id] / _SECONDS_PER_HOUR)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _shard_and_row(episode: RawEpisode) -> tuple[str, int]:
+    audio = episode.audio
+    return ("", 0) if isinstance(audio, Path) else (str(audio.path), audio.row)
+
+
 def _read_shared(corpus: RawCorpus, chosen: Sequence[RawEpisode]) -> SharedAnnotations:
-    """Return the rows of `PodcastFillers.csv` by episode; none if all have their own file."""
+    """Return the rows of the corpus's table by episode; none if all have a file of their own."""
     if all(episode.annotation for episode in chosen):
         return {}
-    path = corpus.root / ALL_ANNOTATIONS
+    path = corpus.annotations
+    if path is None:
+        return {}
     if not path.is_file():
         return FileProblem(
             "there is neither this file nor an annotation file of the episode",
-            f"add metadata/episode_annotations/<split>/<episode>.csv or {ALL_ANNOTATIONS}",
+            corpus.get_annotations,
         )
     try:
-        rows = read_annotations(path)
+        rows = read_file(path, corpus.event_readers)
     except FileProblem as problem:
         return problem
     by_name: dict[str, list[Annotation]] = {}
     for row in rows:
-        by_name.setdefault(strip_audio_suffix(normalise(row.episode)), []).append(row)
-    num_alike = Counter(map(loose_key, by_name))
-    loose = {
-        key: rows
-        for name, rows in by_name.items()
-        if num_alike[key := loose_key(name)] == 1 and key
-    }
-    return loose | by_name
+        by_name.setdefault(row.episode or "", []).append(row)
+    of_episode: dict[str, list[Annotation]] = {}
+    for written, name in match_names(by_name, {e.name for e in corpus.episodes}).items():
+        of_episode.setdefault(name, []).extend(by_name[written])
+    return of_episode
 
 
 def _note_leaks(
     corpus: RawCorpus, chosen: Sequence[RawEpisode], readings: Sequence[EpisodeReading]
 ) -> None:
-    """Note episodes that are in more than one split: a test on heard episodes tests nothing."""
-    splits: dict[str, list[str]] = {}
-    for episode in chosen:
-        splits.setdefault(episode.name, []).append(episode.split)
-    for episode, reading in zip(chosen, readings, strict=True):
-        if len(splits[episode.name]) > 1:
-            reading.findings.problem(
-                episode.audio,
-                f"the same episode is in {' and '.join(splits[episode.name])}",
-                "keep it in one split, or list the others in ingestion.exclude_episodes",
+    """Note what is in more than one split: a test on what training has heard tests nothing.
+
+    The same name is a problem; the same audio under another name, and the same show, are warnings.
+    """
+    splits: dict[str, set[str]] = {}
+    shows: dict[str, set[str]] = {}
+    sounds: dict[str, list[RawEpisode]] = {}
+    for raw, reading in zip(chosen, readings, strict=True):
+        splits.setdefault(raw.name, set()).add(raw.split)
+        if raw.show is not None:
+            shows.setdefault(raw.show, set()).add(raw.split)
+        if reading.episode is not None:
+            sounds.setdefault(reading.episode.audio.sha256, []).append(raw)
+    for raw, reading in zip(chosen, readings, strict=True):
+        findings = reading.findings
+        if len(splits[raw.name]) > 1:
+            findings.problem(
+                raw.audio, f"the same episode is in {_and(splits[raw.name])}", _KEEP_ONE
             )
+        elif reading.episode is not None:
+            same = sounds[reading.episode.audio.sha256]
+            place = SPLITS.index(raw.split)
+            others = [other.episode_id for other in same if SPLITS.index(other.split) < place]
+            if others:
+                findings.warn(raw.audio, f"has the same audio as {_and(others)}", _KEEP_ONE)
+    for show, places in sorted(shows.items()):
+        if len(places) > 1:
+            first = next(
+                reading for raw, reading in zip(chosen, readings, strict=True) if raw.show == show
+            )
+            first.findings.warn(
+                corpus.root,
+                f"the show {show!r} is in {_and(places)}: its speakers are heard in training and "
+                "in the test",
+                "keep a show in one split, if a number is to hold for new shows",
+            )
+
+
+def _and(names: Collection[str]) -> str:
+    """Return the first names in a row, splits in their usual order, and how many more there are."""
+    ordered = sorted(sorted(names), key=lambda name: (*SPLITS, name).index(name))
+    hidden = len(ordered) - _MOST_NAMED
+    return " and ".join(ordered[:_MOST_NAMED] + ([f"{hidden} more"] if hidden > 0 else []))
