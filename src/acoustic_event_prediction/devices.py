@@ -14,7 +14,8 @@ def choose_device(device: str) -> str:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
-            "feature_extraction.device is cuda, but torch sees no GPU; use auto or cpu"
+            "feature_extraction.device or diarization.device is cuda, but torch sees no GPU; use "
+            "auto or cpu"
         )
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

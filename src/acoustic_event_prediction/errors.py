@@ -25,6 +25,10 @@ class StoreError(ProjectError):
     """A partitioned store is incomplete, locked by another run or refuses a name."""
 
 
+class DiarizationError(ProjectError):
+    """The model that finds who speaks when is not installed or can't be had."""
+
+
 class DeviceError(ProjectError):
     """The device is not there, or has too little memory."""
 

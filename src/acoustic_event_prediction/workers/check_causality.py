@@ -4,12 +4,9 @@ from pathlib import Path
 
 import torch
 
+from acoustic_event_prediction.corpus_params import StreamParams
 from acoustic_event_prediction.frames import FRAME_RATE_HZ
-from acoustic_event_prediction.params import (
-    CausalityCheckParams,
-    FeatureExtractionParams,
-    StreamParams,
-)
+from acoustic_event_prediction.params import CausalityCheckParams, FeatureExtractionParams
 from acoustic_event_prediction.speech_lm.causality import measure_delays
 from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint

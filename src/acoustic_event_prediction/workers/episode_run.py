@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +16,7 @@ from acoustic_event_prediction.progress import Advance, track
 from acoustic_event_prediction.workers.channel import Message
 from acoustic_event_prediction.workers.episode_tasks import Describe, EpisodeTask, ShardedJob
 from acoustic_event_prediction.workers.launch import run_workers
+from acoustic_event_prediction.workers.runtime import Job
 from acoustic_event_prediction.workers.stored_features import Wanted
 
 logger = logging.getLogger(__name__)
@@ -82,19 +83,55 @@ def run_extraction(
         WorkerError: some episodes, or a rank, failed.
     """
     total = sum(task.num_frames for shard in job.shards for task in shard) / FRAME_RATE_HZ
+    work = Work(f"extracting {name}", name, "encoded", total)
+    run_by_episode(work, module, job, launcher, shared_folder)
+
+
+class Work(NamedTuple):
+    """What the workers do, for the log.
+
+    Attributes:
+        description: e.g. `extracting features`.
+        name: of what is made.
+        done: what an episode is afterwards, e.g. `encoded`.
+        audio_seconds: of all episodes.
+    """
+
+    description: str
+    name: str
+    done: str
+    audio_seconds: float
+
+
+def run_by_episode(
+    work: Work, module: str, job: Job, launcher: LauncherParams, shared_folder: Path
+) -> None:
+    """Have the workers do a job that is divided by episodes, and name the episodes that failed.
+
+    Args:
+        work: for the log.
+        module: dotted name of the worker module.
+        job: with all its shards.
+        launcher: processes and nodes.
+        shared_folder: see `run_workers`.
+
+    Raises:
+        WorkerError: some episodes, or a rank, failed.
+    """
     started = time.monotonic()
-    with track(f"extracting {name}", total, "audio s") as advance:
+    with track(work.description, work.audio_seconds, "audio s") as advance:
         reports = _Reports(advance)
         run_workers(module, job, launcher, on_message=reports.hear, shared_folder=shared_folder)
     logger.info(
-        "%s: %.0f of %.0f s of audio encoded in %.0f s, loading included",
-        *(name, reports.audio_seconds, total, time.monotonic() - started),
+        "%s: %.0f of %.0f s of audio %s in %.0f s, loading included",
+        *(work.name, reports.audio_seconds, work.audio_seconds, work.done),
+        time.monotonic() - started,
     )
     if reports.failures:
         failures = sorted(reports.failures.items())
         listed = "\n  ".join(f"{episode}: {error}" for episode, error in failures)
         raise WorkerError(
-            f"episodes that could not be encoded: {len(failures)}\n  {listed}\n"
+            f"episodes that could not be {work.done}: {len(failures)}\n  {listed}\n"
             "The others are kept. Mend the files, or list the episodes under "
             "ingestion.exclude_episodes, and run again."
         )

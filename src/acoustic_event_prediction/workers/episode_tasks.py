@@ -4,29 +4,30 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from acoustic_event_prediction.comparison import differences
 from acoustic_event_prediction.corpus.content import is_unchanged
-from acoustic_event_prediction.corpus.records import Assignment, Episode
+from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode
+from acoustic_event_prediction.corpus_params import StreamParams
 from acoustic_event_prediction.errors import AudioError, CorpusError, ProjectError, WorkerError
 from acoustic_event_prediction.frames import FRAME_RATE_HZ
-from acoustic_event_prediction.params import StreamParams
+from acoustic_event_prediction.laughter import is_laughter
 from acoustic_event_prediction.speech_lm.episode_input import (
     AssignmentInput,
     EpisodeInput,
     Listeners,
 )
-from acoustic_event_prediction.speech_lm.provenance import LAUGHTER
 from acoustic_event_prediction.speech_lm.sources import EpisodeAudio
 from acoustic_event_prediction.speech_lm.streams import Span, pair_streams
 from acoustic_event_prediction.speech_lm.words import Word
 from acoustic_event_prediction.workers.channel import ChannelWriter
 from acoustic_event_prediction.workers.runtime import Job, Runtime
 
+T = TypeVar("T")
 Describe = Callable[[Assignment, Episode, Mapping[str, pd.DataFrame]], dict[str, Any]]
 
 
@@ -64,18 +65,22 @@ class ShardedJob(Job):
     shards: list[list[EpisodeTask]]
 
 
-def own_shard(job: ShardedJob, runtime: Runtime) -> list[EpisodeTask]:
+def own_shard(shards: Sequence[list[T]], runtime: Runtime) -> list[T]:
     """Return the tasks of this rank.
+
+    Args:
+        shards: one for each rank.
+        runtime: says which rank this is.
 
     Raises:
         WorkerError: the work is divided for another number of ranks.
     """
-    if len(job.shards) != runtime.world_size:
+    if len(shards) != runtime.world_size:
         raise WorkerError(
-            f"the work is divided for {len(job.shards)} processes, but {runtime.world_size} have "
+            f"the work is divided for {len(shards)} processes, but {runtime.world_size} have "
             "started: the nodes differ in their number; give all the same launcher.nproc_per_node"
         )
-    return job.shards[runtime.rank]
+    return shards[runtime.rank]
 
 
 def listeners_of(channel: ChannelWriter) -> Listeners:
@@ -144,16 +149,7 @@ def require_unchanged(
     """
     separated = task.assignments[0].source == "separated"
     for file in task.episode.tracks.values() if separated else [task.episode.audio]:
-        path = root / file.path
-        try:
-            unchanged = is_unchanged(file, root)
-        except OSError as error:
-            raise AudioError(f"{path} can't be read: {error}") from error
-        if not unchanged:
-            raise AudioError(
-                f"{path} has changed since it was ingested; run `kedro run --pipelines "
-                "ingestion`, and then this again"
-            )
+        require_unchanged_file(file, root)
     for assignment, provenance in zip(task.assignments, task.provenances, strict=True):
         now = describe(assignment, task.episode, tables)
         if now != provenance:
@@ -161,6 +157,28 @@ def require_unchanged(
                 f"{', '.join(differences(provenance, now))} has changed while the run was going "
                 "on: another run has ingested the corpus; run again"
             )
+
+
+def require_unchanged_file(file: AudioFile, root: Path) -> None:
+    """Check by content that an audio file is the ingested one.
+
+    Args:
+        file: what ingestion has found.
+        root: folder of the corpus.
+
+    Raises:
+        AudioError: it is not, or can't be read.
+    """
+    path = file.locate(root)
+    try:
+        unchanged = is_unchanged(file, root)
+    except OSError as error:
+        raise AudioError(f"{path} can't be read: {error}") from error
+    if not unchanged:
+        raise AudioError(
+            f"{path} has changed since it was ingested; run `kedro run --pipelines "
+            "ingestion`, and then this again"
+        )
 
 
 def batches(
@@ -204,12 +222,12 @@ def prepare_episode(
     turns, words, events = tables["turns"], tables["words"], tables["events"]
     separated = source == "separated"
     audio = EpisodeAudio(
-        mix=None if separated else root / episode.audio.path,
-        tracks={name: root / file.path for name, file in episode.tracks.items()}
+        mix=None if separated else episode.audio.locate(root),
+        tracks={name: file.locate(root) for name, file in episode.tracks.items()}
         if separated
         else {},
         turns={str(speaker): _spans(rows) for speaker, rows in turns.groupby("speaker")},
-        laughs=_spans(events[events["label"] == LAUGHTER]),
+        laughs=_spans(events[is_laughter(events["label"])]),
     )
     return EpisodeInput(
         episode_id=episode.episode_id,

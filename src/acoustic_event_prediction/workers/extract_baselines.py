@@ -13,7 +13,8 @@ from acoustic_event_prediction.baselines.extraction import (
 from acoustic_event_prediction.baselines.kinds import KINDS, BaselineKind
 from acoustic_event_prediction.baselines.provenance import baseline_provenance
 from acoustic_event_prediction.corpus.records import Assignment, Episode
-from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
+from acoustic_event_prediction.corpus_params import StreamParams
+from acoustic_event_prediction.params import FeatureExtractionParams
 from acoustic_event_prediction.speech_lm.batch_size import free_memory
 from acoustic_event_prediction.speech_lm.checkpoint import load_mimi
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
@@ -63,7 +64,7 @@ class BaselineJob(ShardedJob):
 
 def main(job: BaselineJob, runtime: Runtime, channel: ChannelWriter) -> None:
     """Make what is wanted of the episodes of this rank's shard, the longest first."""
-    tasks = own_shard(job, runtime)
+    tasks = own_shard(job.shards, runtime)
     if not tasks:
         return
     wanted = _wanted_kinds(tasks)

@@ -4,7 +4,8 @@ from functools import partial
 
 import torch
 
-from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
+from acoustic_event_prediction.corpus_params import StreamParams
+from acoustic_event_prediction.params import FeatureExtractionParams
 from acoustic_event_prediction.speech_lm.batch_size import assignments_per_batch, free_memory
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM, load_speech_lm
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
@@ -43,7 +44,7 @@ class ExtractionJob(ShardedJob):
 
 def main(job: ExtractionJob, runtime: Runtime, channel: ChannelWriter) -> None:
     """Encode the episodes of this rank's shard, the longest first."""
-    tasks = own_shard(job, runtime)
+    tasks = own_shard(job.shards, runtime)
     if not tasks:
         return
     inputs = EpisodeInputs.of(job, job.streams, job.describe)
