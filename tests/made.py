@@ -3,6 +3,7 @@
 import torch
 
 from acoustic_event_prediction.corpus.records import AudioFile
+from acoustic_event_prediction.corpus_params import IngestionParams, StreamParams
 from acoustic_event_prediction.models.classifier import FrameClassifier
 from acoustic_event_prediction.models.predictor import (
     ClassifierHeader,
@@ -13,7 +14,6 @@ from acoustic_event_prediction.models.predictor import (
 from acoustic_event_prediction.params import (
     EvaluationParams,
     FeatureExtractionParams,
-    StreamParams,
     TrainingParams,
 )
 
@@ -44,6 +44,27 @@ def extraction_params(**changes: object) -> FeatureExtractionParams:
         "device": "cpu",
     }
     return FeatureExtractionParams.model_validate(values | changes)
+
+
+def ingestion_params(**changes: object) -> IngestionParams:
+    """Settings of the ingestion, as in conf/base."""
+    values = {
+        "layout": "podcastfillers",
+        "splits": ("train", "validation", "test"),
+        "limit": None,
+        "exclude_episodes": (),
+        "on_invalid": "raise",
+        "table": {
+            "events": None,
+            "split_by": "auto",
+            "fractions": {"train": 0.7, "validation": 0.15, "test": 0.15},
+            "seed": 0,
+            "rttm": "auto",
+            "textgrid": "text",
+        },
+        "hub": {"annotations": "PodcastFillers.csv"},
+    }
+    return IngestionParams.model_validate(values | changes)
 
 
 def stream_params(**changes: object) -> StreamParams:

@@ -18,7 +18,11 @@ from acoustic_event_prediction.params import GlobalParams, LauncherParams, Proje
 
 _RESULTS = (
     "ingestion_report",
+    "ingestion_splits",
+    "ingestion_events",
+    "ingestion_episodes",
     "assignments",
+    "diarization",
     "features",
     "labels",
     "predictor",
@@ -161,7 +165,7 @@ class RunSummary:
                 click.echo(setting["headline"])
         # Not logged: a log handler would break the paths at the terminal's width.
         for name in results:
-            click.echo(f"{name.replace('_', ' '):<16} {_place(catalog, name)}")
+            click.echo(f"{name.replace('_', ' '):<18} {_place(catalog, name)}")
 
 
 class ConciseErrors:

@@ -3,8 +3,8 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-# They check or compare what the stages make, and are run by name only.
-_BY_NAME_ONLY = {"baselines", "causality_check", "comparison", "horizon_sweep"}
+# They check, compare or complete what the stages make, and are run by name only.
+_BY_NAME_ONLY = {"baselines", "causality_check", "comparison", "diarization", "horizon_sweep"}
 
 
 def register_pipelines() -> dict[str, Pipeline]:

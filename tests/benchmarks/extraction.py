@@ -35,6 +35,7 @@ import torch
 from moshi.models.lm_utils import _delay_sequence
 
 from acoustic_event_prediction.corpus.records import Assignment, Episode
+from acoustic_event_prediction.corpus_params import IngestionParams, StreamParams
 from acoustic_event_prediction.datasets.raw_corpus import RawCorpusDataset
 from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.frame_arrays import FrameArrayWriter, read_frame_array
@@ -46,9 +47,7 @@ from acoustic_event_prediction.frames import (
 from acoustic_event_prediction.params import (
     CheckpointParams,
     FeatureExtractionParams,
-    IngestionParams,
     LauncherParams,
-    StreamParams,
 )
 from acoustic_event_prediction.pipelines.ingestion.nodes import assign_users, read_corpus
 from acoustic_event_prediction.speech_lm import sources

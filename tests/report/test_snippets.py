@@ -9,10 +9,13 @@ import soundfile as sf
 
 from acoustic_event_prediction.audio_spans import Recording
 from acoustic_event_prediction.datasets.raw_corpus import RecordingIndex
+from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.report import snippets
 from acoustic_event_prediction.report.snippets import Snippet, SnippetRequest, make_snippets
 
 RATE_HZ = 24_000
+
+EPISODES = SealedPartitions(path="nowhere", dataset="json.JSONDataset", filename_suffix=".json")
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_the_first_that_fit_have_sound(
 
 
 def test_no_megabytes_need_no_corpus() -> None:
-    gone = RecordingIndex(Path("nowhere"))
+    gone = RecordingIndex("nowhere", EPISODES)
     (made,) = make_snippets([SnippetRequest("test/a", 0.0, 1.0)], gone, 0.0)
     assert "max_megabytes" in str(made.missing)
 
@@ -91,7 +94,9 @@ def test_no_megabytes_need_no_corpus() -> None:
 def test_a_recording_that_is_gone_costs_its_own_sound_only(
     recordings: dict[str, Recording], caplog: pytest.LogCaptureFixture
 ) -> None:
-    recordings["test/a"].path.unlink()
+    source = recordings["test/a"].source
+    assert isinstance(source, Path)
+    source.unlink()
     names = ("test/a", "test/b", "test/c")
 
     with caplog.at_level(logging.WARNING):
@@ -106,7 +111,7 @@ def test_a_recording_that_is_gone_costs_its_own_sound_only(
 def test_a_corpus_that_is_gone_is_told_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recordings = RecordingIndex(tmp_path / "nowhere")
+    recordings = RecordingIndex(str(tmp_path / "nowhere"), EPISODES)
 
     with caplog.at_level(logging.WARNING):
         made = make_snippets(

@@ -8,7 +8,8 @@ import pandas as pd
 from acoustic_event_prediction.baselines.kinds import BaselineKind, describe_kind
 from acoustic_event_prediction.comparison import describe_differences
 from acoustic_event_prediction.corpus.records import Assignment, Episode
-from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
+from acoustic_event_prediction.corpus_params import StreamParams
+from acoustic_event_prediction.params import FeatureExtractionParams
 from acoustic_event_prediction.speech_lm.provenance import stream_facts
 
 _FORMAT = 1

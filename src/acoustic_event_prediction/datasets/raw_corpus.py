@@ -1,63 +1,81 @@
-"""Catalog types of the raw corpus: an index of its files, and its audio."""
+"""Catalog types of the raw corpus: where it lies, and its audio."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
 from acoustic_event_prediction.audio import MonoReader
 from acoustic_event_prediction.audio_spans import Recording
-from acoustic_event_prediction.corpus.podcastfillers import RawCorpus, find_corpus
+from acoustic_event_prediction.corpus.location import locate_corpus
+from acoustic_event_prediction.corpus.records import AudioFile, Episode
+from acoustic_event_prediction.datasets.sealed import SealedPartitions
 from acoustic_event_prediction.errors import CorpusError
 
 
-class RawCorpusDataset(AbstractDataset[None, RawCorpus]):
-    """The raw corpus; loads as an index of its files, and is never written.
+class RawCorpusDataset(AbstractDataset[None, Path]):
+    """The raw corpus; loads as the folder that it lies in, and is never written.
 
     Args:
-        path: root of a corpus in the PodcastFillers layout.
+        path: root of the corpus, or `hf://owner/name`: it is then fetched from the hub.
         metadata: ignored by Kedro; used by its plug-ins.
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+        self._path = path  # as it is written: a Path would make `hf:/` of `hf://`
         self.metadata = metadata
 
-    def load(self) -> RawCorpus:
-        """Return which episodes there are and where their files lie; no file is opened."""
-        return find_corpus(self._path)
+    def load(self) -> Path:
+        """Return the folder; it need not be there: what reads it says what is expected there.
+
+        Raises:
+            CorpusError: the corpus is on the hub and can't be fetched.
+        """
+        return locate_corpus(self._path, download=True)
 
     def save(self, data: None) -> NoReturn:
         """Refuse: the raw corpus is the user's."""
         raise DatasetError(f"{self._path} is the raw corpus, which is never written")
 
     def _exists(self) -> bool:
-        return self._path.is_dir()
+        return _is_here(self._path)
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
+        return {"path": self._path}
 
 
 class RecordingIndex(Mapping[str, Recording]):
-    """The recordings of a corpus by id; its folders are listed when one is asked for.
+    """The recordings that ingestion has found and that are still there, by id.
 
     Args:
-        path: root of a corpus in the PodcastFillers layout.
+        path: root of the corpus, or `hf://owner/name`.
+        episodes: records by id; they are read when a recording is asked for.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str, episodes: SealedPartitions) -> None:
         self._path = path
+        self._episodes = episodes
 
     @cached_property
     def _found(self) -> dict[str, Recording]:
-        found: dict[str, Recording] = {}
-        for episode in find_corpus(self._path).episodes:
-            found[episode.episode_id] = Recording(episode.audio)
-            for speaker, track in episode.tracks.items():
-                found[f"{episode.episode_id}/{speaker}"] = Recording(track)
-        return found
+        root = locate_corpus(self._path, download=False)
+        if not root.is_dir():
+            raise CorpusError(
+                f"no corpus at {root.absolute()}: there is no such folder; restore it, or "
+                "give the place where it is now with dataset_root"
+            )
+        files: dict[str, AudioFile] = {}
+        for name, load in self._episodes.load().items():
+            episode = Episode.model_validate(load())
+            files[name] = episode.audio
+            files |= {f"{name}/{speaker}": file for speaker, file in episode.tracks.items()}
+        return {
+            name: Recording(file.locate(root))
+            for name, file in files.items()
+            if (root / file.path).is_file()
+        }
 
     def __getitem__(self, name: str) -> Recording:
         return self._found[name]
@@ -70,42 +88,36 @@ class RecordingIndex(Mapping[str, Recording]):
 
 
 class RawAudioDataset(AbstractDataset[None, Mapping[str, Recording]]):
-    """The audio of the raw corpus; loads as `{id: recording}`, and is never written.
+    """The audio that ingestion has found; loads as `{id: recording}`, and is never written.
 
     The ids are `<split>/<episode>` for the mix and `<split>/<episode>/<speaker>` for a track.
-    Records name files relative to the root; `resolve` and `open_mono` take such paths.
 
     Args:
-        path: root of a corpus in the PodcastFillers layout.
+        path: root of the corpus, or `hf://owner/name`, which the ingestion has fetched; records
+            name files relative to it.
+        episodes: folder of the catalog's `episodes`.
         metadata: ignored by Kedro; used by its plug-ins.
     """
 
-    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(path)
+    def __init__(self, *, path: str, episodes: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = path
+        self._episodes = SealedPartitions(
+            path=episodes, dataset="json.JSONDataset", filename_suffix=".json"
+        )
         self.metadata = metadata
 
     @property
     def root(self) -> Path:
-        """Folder that the paths in the records are relative to."""
-        return self._path
-
-    def resolve(self, path: str) -> Path:
-        """Return the file at a path relative to the root.
+        """Folder that the paths in the records are relative to.
 
         Raises:
-            CorpusError: the path is absolute or leaves the root.
+            CorpusError: the corpus is named by its repository and is not in the hub's cache.
         """
-        pure = PurePosixPath(path)
-        is_inside = pure.parts and not pure.is_absolute() and ".." not in pure.parts
-        if not is_inside or "\\" in path or "\0" in path:
-            raise CorpusError(
-                f"{path!r} is no path inside the corpus at {self._path}; run the ingestion again"
-            )
-        return self._path / pure
+        return locate_corpus(self._path, download=False)
 
-    def open_mono(self, path: str, target_rate_hz: int) -> MonoReader:
-        """Return a streaming reader of the file at a path relative to the root."""
-        return MonoReader(self.resolve(path), target_rate_hz)
+    def open_mono(self, file: AudioFile, target_rate_hz: int) -> MonoReader:
+        """Return a streaming reader of a file of an episode's record."""
+        return MonoReader(file.locate(self.root), target_rate_hz)
 
     def load(self) -> RecordingIndex:
         """Return `{id: recording}`; a file is decoded when its recording is asked for samples.
@@ -113,14 +125,22 @@ class RawAudioDataset(AbstractDataset[None, Mapping[str, Recording]]):
         A corpus that is missing is refused when the first recording is asked for: what was made of
         it can be evaluated where it is not.
         """
-        return RecordingIndex(self._path)
+        return RecordingIndex(self._path, self._episodes)
 
     def save(self, data: None) -> NoReturn:
         """Refuse: the raw corpus is the user's."""
         raise DatasetError(f"{self._path} is the raw corpus, which is never written")
 
     def _exists(self) -> bool:
-        return self._path.is_dir()
+        return _is_here(self._path)
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
+        return {"path": self._path}
+
+
+def _is_here(path: str) -> bool:
+    """Return whether the corpus is on this machine."""
+    try:
+        return locate_corpus(path, download=False).is_dir()
+    except CorpusError:
+        return False

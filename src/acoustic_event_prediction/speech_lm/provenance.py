@@ -9,9 +9,10 @@ import pandas as pd
 
 from acoustic_event_prediction.comparison import describe_differences
 from acoustic_event_prediction.corpus.records import Assignment, Episode
-from acoustic_event_prediction.params import FeatureExtractionParams, StreamParams
+from acoustic_event_prediction.corpus_params import StreamParams
+from acoustic_event_prediction.laughter import is_laughter
+from acoustic_event_prediction.params import FeatureExtractionParams
 
-LAUGHTER = "Laughter"
 _FORMAT = 2
 
 
@@ -73,7 +74,7 @@ def stream_facts(
     if assignment.source == "diarization":
         facts["turns"] = _digest(turns[turns["speaker"].isin(speakers)])
     if streams.mask_laughter != "none":
-        facts["laughs"] = _digest(events.loc[events["label"] == LAUGHTER, ["onset", "offset"]])
+        facts["laughs"] = _digest(events.loc[is_laughter(events["label"]), ["onset", "offset"]])
     return facts
 
 

@@ -3,13 +3,13 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from acoustic_event_prediction.audio import MonoReader, Samples
+from acoustic_event_prediction.audio_source import AudioSource
 from acoustic_event_prediction.corpus.records import MONO_USER
 from acoustic_event_prediction.frames import MODEL_SAMPLE_RATE_HZ, count_frames
 from acoustic_event_prediction.speech_lm.streams import Span, SpanMask, StreamKey
@@ -26,8 +26,8 @@ class EpisodeAudio:
         laughs: time spans in seconds of all laughs.
     """
 
-    mix: Path | None
-    tracks: Mapping[str, Path]
+    mix: AudioSource | None
+    tracks: Mapping[str, AudioSource]
     turns: Mapping[str, Sequence[Span]]
     laughs: Sequence[Span]
 

@@ -5,13 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from kedro.io import DataCatalog
-from tests.corpus.tiny import TinyCorpus
+from tests.corpus.tiny import TinyCorpus, noise
+from tests.made import ingestion_params
 
-from acoustic_event_prediction.corpus.podcastfillers import find_corpus
-from acoustic_event_prediction.errors import CorpusError
-from acoustic_event_prediction.params import IngestionParams, StreamParams
+from acoustic_event_prediction.corpus import recordings
+from acoustic_event_prediction.corpus.content import sha256_of
+from acoustic_event_prediction.corpus_params import StreamParams
+from acoustic_event_prediction.errors import CorpusError, StoreError
 from acoustic_event_prediction.pipelines.ingestion import create_pipeline
 from acoustic_event_prediction.pipelines.ingestion.nodes import (
     IngestedCorpus,
@@ -27,19 +30,14 @@ def corpus(tmp_path: Path) -> TinyCorpus:
     corpus = TinyCorpus(tmp_path)
     for split, count in zip(SPLITS, (3, 1, 1), strict=True):
         for number in range(count):
-            corpus.add(split, f"{split} show_{number}")
+            # Equal audio in two splits would be a warning.
+            samples = noise(4.0) * np.float32(1 - 0.1 * number - 0.013 * len(split))
+            corpus.add(split, f"{split} show_{number}", samples=samples)
     return corpus
 
 
 def ingest(corpus: TinyCorpus, **changes: Any) -> IngestedCorpus:
-    params = {
-        "layout": "podcastfillers",
-        "splits": SPLITS,
-        "limit": None,
-        "exclude_episodes": (),
-        "on_invalid": "raise",
-    }
-    return read_corpus(find_corpus(corpus.root), IngestionParams.model_validate(params | changes))
+    return read_corpus(corpus.root, ingestion_params(**changes))
 
 
 def assigned(ingested: IngestedCorpus, **changes: Any) -> dict[str, dict[str, Any]]:
@@ -176,7 +174,15 @@ def test_a_user_below_the_share_is_a_warning(
 def test_the_pipeline_names_its_nodes_after_their_functions() -> None:
     pipeline = create_pipeline()
     assert {node.name for node in pipeline.nodes} == {"read_corpus", "assign_users"}
-    assert pipeline.outputs() == {"events", "words", "ingestion_report", "assignments"}
+    assert pipeline.outputs() == {
+        "events",
+        "words",
+        "ingestion_report",
+        "ingestion_splits",
+        "ingestion_events",
+        "ingestion_episodes",
+        "assignments",
+    }
     assert "raw_corpus" in pipeline.inputs()
 
 
@@ -196,3 +202,69 @@ def test_tables_survive_the_catalog(corpus: TinyCorpus, tmp_path: Path) -> None:
     loaded = catalog.load("words")["train/train show_0"]()
     assert loaded.equals(ingested.words["train/train show_0"])
     assert loaded["text"][0] == "null"
+
+
+def test_the_report_tells_overlap_and_how_rare_positive_frames_are(corpus: TinyCorpus) -> None:
+    train = ingest(corpus).report["splits"]["train"]
+
+    # A and B speak for 3 of 4 s, one after the other; the laugh is in frame 29 of 50.
+    assert (train["shows"], train["speech_share"], train["overlap_share"]) == (1, 0.75, 0.0)
+    assert train["positive_share_at_frames"]["Laughter"] == pytest.approx(
+        {"1": 0.02, "5": 0.1, "10": 0.2, "25": 0.5}
+    )
+
+
+def test_audio_that_has_not_changed_is_not_decoded_again(
+    corpus: TinyCorpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ingest(corpus)
+    earlier = {name: partial(dict, record) for name, record in first.episodes.items()}
+    changed = corpus.audio("train", "train show_1")
+    corpus.write_audio(changed, noise(4.0) * np.float32(0.5))
+    decoded: list[Path] = []
+
+    def note(source: Path) -> None:
+        decoded.append(source)
+
+    monkeypatch.setattr(recordings, "check_audio", note)
+    again = read_corpus(corpus.root, ingestion_params(), None, earlier)
+
+    assert decoded == [changed]
+    old, new = (done.episodes["train/train show_1"]["audio"] for done in (first, again))
+    assert new["sha256"] == sha256_of(changed) != old["sha256"]
+    others = [name for name in first.episodes if name != "train/train show_1"]
+    assert all(again.episodes[name] == first.episodes[name] for name in others)
+
+
+@pytest.mark.parametrize("damage", ["{}", None])
+def test_earlier_records_that_cannot_be_read_only_cost_time(
+    corpus: TinyCorpus, damage: str | None
+) -> None:
+    first = ingest(corpus)
+
+    def load() -> dict[str, Any]:
+        if damage is None:
+            raise StoreError("gone")
+        return json.loads(damage)
+
+    again = read_corpus(corpus.root, ingestion_params(), None, dict.fromkeys(first.episodes, load))
+
+    assert again.episodes == first.episodes
+
+
+def test_headers_are_read_before_any_audio_is_decoded(
+    corpus: TinyCorpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    for name in ("read_header", "check_audio"):
+        original = getattr(recordings, name)
+
+        def noted(source: Path, name: str = name, original: Any = original) -> Any:
+            steps.append(name)
+            return original(source)
+
+        monkeypatch.setattr(recordings, name, noted)
+
+    ingest(corpus)
+
+    assert steps == ["read_header"] * 5 + ["check_audio"] * 5

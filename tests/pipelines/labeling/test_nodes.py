@@ -13,7 +13,7 @@ from acoustic_event_prediction.errors import CorpusError
 from acoustic_event_prediction.labels import label_within
 from acoustic_event_prediction.params import LabelingParams
 from acoustic_event_prediction.pipelines.labeling import create_pipeline
-from acoustic_event_prediction.pipelines.labeling.nodes import label_episodes
+from acoustic_event_prediction.pipelines.labeling.nodes import _log_prevalence, label_episodes
 
 # In frames of 80 ms: A laughs in frame 4, B in frame 8, C unknown.
 EVENTS = make_table(
@@ -125,3 +125,14 @@ def test_the_pipeline_makes_labels_from_events_alone() -> None:
     pipeline = create_pipeline()
     assert pipeline.inputs() == {"assignments", "events", "params:labeling"}
     assert pipeline.outputs() == {*("label_summary", "target_events", "onset_distances", "labels")}
+
+
+def test_a_split_without_any_positive_frame_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    _log_prevalence(
+        {
+            "train": {"num_frames": 9, "num_positive": 1, "prevalence": 1 / 9},
+            "test": {"num_frames": 9, "num_positive": 0, "prevalence": 0.0},
+        },
+        LabelingParams(event="Breath", target="any", shift_frames=1),
+    )
+    assert "no frame of test is before a Breath" in caplog.text

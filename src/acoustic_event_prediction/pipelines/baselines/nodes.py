@@ -13,12 +13,12 @@ from acoustic_event_prediction.assignments import (
 from acoustic_event_prediction.baselines.kinds import KINDS, BaselineKind, feature_dim
 from acoustic_event_prediction.baselines.provenance import baseline_summary
 from acoustic_event_prediction.corpus.records import Episode
+from acoustic_event_prediction.corpus_params import StreamParams
 from acoustic_event_prediction.frame_arrays import as_dtype
 from acoustic_event_prediction.params import (
     CheckpointParams,
     FeatureExtractionParams,
     LauncherParams,
-    StreamParams,
 )
 from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from acoustic_event_prediction.workers.disk_room import report_unwanted, require_room

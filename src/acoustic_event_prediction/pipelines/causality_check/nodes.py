@@ -8,6 +8,7 @@ import pandas as pd
 
 from acoustic_event_prediction.assignments import require_audio
 from acoustic_event_prediction.corpus.records import Assignment, Episode
+from acoustic_event_prediction.corpus_params import StreamParams
 from acoustic_event_prediction.devices import decide_precision
 from acoustic_event_prediction.errors import CorpusError
 from acoustic_event_prediction.frames import FRAME_RATE_HZ
@@ -16,7 +17,6 @@ from acoustic_event_prediction.params import (
     CheckpointParams,
     FeatureExtractionParams,
     LauncherParams,
-    StreamParams,
 )
 from acoustic_event_prediction.pipelines.causality_check.report import build_report, build_table
 from acoustic_event_prediction.progress import Advance, track

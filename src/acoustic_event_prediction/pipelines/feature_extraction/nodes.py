@@ -11,13 +11,13 @@ from acoustic_event_prediction.assignments import (
     require_unchanged_audio,
 )
 from acoustic_event_prediction.corpus.records import Episode
+from acoustic_event_prediction.corpus_params import StreamParams
 from acoustic_event_prediction.devices import decide_precision
 from acoustic_event_prediction.frame_arrays import as_dtype
 from acoustic_event_prediction.params import (
     CheckpointParams,
     FeatureExtractionParams,
     LauncherParams,
-    StreamParams,
 )
 from acoustic_event_prediction.speech_lm.checkpoint_files import locate_checkpoint
 from acoustic_event_prediction.speech_lm.provenance import common_provenance

@@ -3,20 +3,24 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pydantic import ValidationError
 
 from acoustic_event_prediction.assignments import assign
+from acoustic_event_prediction.corpus.episode_reading import EpisodeReading
 from acoustic_event_prediction.corpus.findings import Finding, describe
-from acoustic_event_prediction.corpus.podcastfillers import RawCorpus
-from acoustic_event_prediction.corpus.reading import EpisodeReading
-from acoustic_event_prediction.corpus.records import Assignment, Episode, Source
+from acoustic_event_prediction.corpus.overview import episodes_table, events_table, splits_table
+from acoustic_event_prediction.corpus.raw import RawCorpus
+from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode, Source
 from acoustic_event_prediction.corpus.report import build_report
 from acoustic_event_prediction.corpus.survey import read_episodes, select_episodes
-from acoustic_event_prediction.errors import CorpusError
-from acoustic_event_prediction.params import IngestionParams, StreamParams
-from acoustic_event_prediction.progress import track
+from acoustic_event_prediction.corpus_params import IngestionParams, StreamParams
+from acoustic_event_prediction.errors import CorpusError, StoreError
+from acoustic_event_prediction.pipelines.ingestion.layouts import find_corpus
 
 logger = logging.getLogger(__name__)
 
@@ -24,32 +28,48 @@ _MAX_LOGGED_WARNINGS = 20
 
 
 class IngestedCorpus(NamedTuple):
-    """What the ingestion hands on, by episode id, and its report."""
+    """What the ingestion hands on, by episode id, its report, and the tables of the overview."""
 
     episodes: dict[str, dict[str, Any]]
     events: dict[str, pd.DataFrame]
     turns: dict[str, pd.DataFrame]
     words: dict[str, pd.DataFrame]
     report: dict[str, Any]
+    splits: pd.DataFrame
+    label_counts: pd.DataFrame
+    overview: pd.DataFrame
 
 
-def read_corpus(raw_corpus: RawCorpus, params: IngestionParams) -> IngestedCorpus:
+def read_corpus(
+    raw_corpus: Path,
+    params: IngestionParams,
+    earlier_diarization: Mapping[str, Path] | None = None,
+    earlier_episodes: Mapping[str, Callable[[], dict[str, Any]]] | None = None,
+) -> IngestedCorpus:
     """Read and check the chosen episodes of the corpus, audio included.
 
     Args:
-        raw_corpus: index of the raw files.
+        raw_corpus: folder of the corpus.
         params: which episodes, and what happens to broken ones.
+        earlier_diarization: files of turns by episode id, for episodes without turns of their own.
+        earlier_episodes: records of the last ingestion; audio that has the size and the time that
+            they say is not decoded again.
 
     Raises:
         CorpusError: names every problem of every episode (`on_invalid: raise`), or none is sound.
     """
     started = time.monotonic()
-    chosen = select_episodes(raw_corpus, params.splits, params.limit, params.exclude_episodes)
-    with track("reading the corpus", len(chosen), "episodes") as advance:
-        readings = read_episodes(raw_corpus, chosen, advance)
-    kept = _sound(readings, raw_corpus, on_invalid=params.on_invalid)
-    report = build_report(params.splits, readings, kept)
+    corpus = find_corpus(raw_corpus, params)
+    chosen = select_episodes(corpus, params.splits, params.limit, params.exclude_episodes)
+    found = earlier_diarization or {}
+    chosen = [replace(raw, found_turns=found.get(raw.episode_id)) for raw in chosen]
+    readings = read_episodes(corpus, chosen, _checked_audio(earlier_episodes or {}))
+    kept = _sound(readings, corpus, on_invalid=params.on_invalid)
+    splits, events = splits_table(params.splits, kept), events_table(params.splits, kept)
+    report = build_report(corpus, params.splits, readings, kept, splits, events)
     _log_warnings(report["warnings"])
+    if num_found := report["turns_from"].get("diarization"):
+        logger.info("%d episodes have their turns from the pipeline diarization", num_found)
     logger.info(
         "read %d of %d episodes, %.2f hours, %d events in %.1f s",
         len(kept),
@@ -68,7 +88,25 @@ def read_corpus(raw_corpus: RawCorpus, params: IngestionParams) -> IngestedCorpu
         turns={reading.episode_id: reading.turns for reading in kept},
         words={reading.episode_id: reading.words for reading in kept},
         report=report,
+        splits=splits,
+        label_counts=events,
+        overview=episodes_table(kept),
     )
+
+
+def _checked_audio(
+    episodes: Mapping[str, Callable[[], dict[str, Any]]],
+) -> dict[tuple[str, int | None], AudioFile]:
+    """Return the audio of earlier records; what can't be read of them is checked anew."""
+    found: dict[tuple[str, int | None], AudioFile] = {}
+    for load in episodes.values():
+        try:
+            record = Episode.model_validate(load())
+        except (StoreError, ValidationError):
+            continue
+        files = (record.audio, *record.tracks.values())
+        found |= {(file.path, file.row): file for file in files}
+    return found
 
 
 def assign_users(
@@ -109,15 +147,16 @@ def assign_users(
 def _sound(
     readings: Sequence[EpisodeReading], corpus: RawCorpus, *, on_invalid: str
 ) -> list[EpisodeReading]:
-    """Return the readings without problems."""
+    """Return the readings without problems; problems of the corpus are no single reading's."""
     kept = [reading for reading in readings if not reading.findings.problems]
-    problems = [finding for reading in readings for finding in reading.findings.problems]
+    problems = [*corpus.problems]
+    problems += [finding for reading in readings for finding in reading.findings.problems]
     if problems and (on_invalid == "raise" or not kept):
         raise _broken(problems, len(readings) - len(kept), len(readings), corpus)
     if problems:
         logger.warning(
-            "%d of %d episodes are left out:\n%s",
-            *(len(readings) - len(kept), len(readings), describe(problems)),
+            "%d of %d episodes are left out; %d problems:\n%s",
+            *(len(readings) - len(kept), len(readings), len(problems), describe(problems)),
         )
     return kept
 
@@ -125,8 +164,10 @@ def _sound(
 def _broken(
     problems: Sequence[Finding], num_broken: int, num_read: int, corpus: RawCorpus
 ) -> CorpusError:
+    whole = len(corpus.problems)
+    others = f", and {whole} problems are of no episode" if whole else ""
     return CorpusError(
-        f"{num_broken} of {num_read} episodes in {corpus.root} can't be used:\n"
+        f"{num_broken} of {num_read} episodes in {corpus.root} can't be used{others}:\n"
         f"{describe(problems)}\n"
         "Repair them, leave some out (ingestion.exclude_episodes), or go on without all of them: "
         "kedro run --params ingestion.on_invalid=skip"

@@ -11,8 +11,22 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 read_corpus,
-                inputs=["raw_corpus", "params:ingestion"],
-                outputs=["episodes", "events", "turns", "words", "ingestion_report"],
+                inputs=[
+                    "raw_corpus",
+                    "params:ingestion",
+                    "earlier_diarization",
+                    "earlier_episodes",
+                ],
+                outputs=[
+                    "episodes",
+                    "events",
+                    "turns",
+                    "words",
+                    "ingestion_report",
+                    "ingestion_splits",
+                    "ingestion_events",
+                    "ingestion_episodes",
+                ],
                 name="read_corpus",
             ),
             Node(

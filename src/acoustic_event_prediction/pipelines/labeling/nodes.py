@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from acoustic_event_prediction.labels import label_within, onset_distances
 from acoustic_event_prediction.params import LabelingParams
 
 logger = logging.getLogger(__name__)
+
+_MAX_LISTED = 50
 
 Labels = dict[str, Callable[[], npt.NDArray[np.int8]]]
 Distances = dict[str, Callable[[], npt.NDArray[np.int16]]]
@@ -100,12 +102,19 @@ def _choose_events(tables: Mapping[str, pd.DataFrame], event: str) -> dict[str, 
         names[column] = {name for table in tables.values() for name in table[column]}
         if event in names[column]:
             return {key: table[table[column] == event] for key, table in tables.items()}
-    more = sorted(names["label_full"] - names["label"])
+    more = names["label_full"] - names["label"]
     raise CorpusError(
         f"labeling.event={event!r} occurs nowhere in the corpus; its labels are "
-        f"{', '.join(sorted(names['label'])) or 'none'}"
-        f"{'; in the full vocabulary also ' + ', '.join(more) if more else ''}"
+        f"{_listed(names['label']) or 'none'}"
+        f"{'; in the full vocabulary also ' + _listed(more) if more else ''}"
     )
+
+
+def _listed(names: Collection[str]) -> str:
+    """Return names by alphabet; where each sentence is a label there are thousands."""
+    hidden = len(names) - _MAX_LISTED
+    shown = ", ".join(sorted(names)[:_MAX_LISTED])
+    return f"{shown} and {hidden} more" if hidden > 0 else shown
 
 
 def _count(labels: Labels) -> dict[str, dict[str, float]]:
@@ -131,3 +140,9 @@ def _log_prevalence(splits: Mapping[str, Mapping[str, float]], labeling: Labelin
         for split, n in splits.items()
     )
     logger.info("%s within %d frames: %s", labeling.event, labeling.shift_frames, summary)
+    empty = [split for split, counts in splits.items() if not counts["num_positive"]]
+    if empty:
+        logger.warning(
+            "no frame of %s is before a %s: nothing can be learnt or measured there",
+            *(" and ".join(empty), labeling.event),
+        )

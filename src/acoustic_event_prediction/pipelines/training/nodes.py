@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from acoustic_event_prediction.baselines.provenance import summary_differences
+from acoustic_event_prediction.corpus_params import StreamParams
 from acoustic_event_prediction.errors import TrainingError
 from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.labels import require_labeling
@@ -26,7 +27,6 @@ from acoustic_event_prediction.params import (
     FeatureExtractionParams,
     LabelingParams,
     LauncherParams,
-    StreamParams,
     TrainingParams,
 )
 from acoustic_event_prediction.progress import Advance, track
