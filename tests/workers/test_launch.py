@@ -82,6 +82,12 @@ def test_a_killed_worker_is_an_error() -> None:
         run(["be killed"])
 
 
+def test_what_a_library_said_before_it_ended_a_worker_is_shown() -> None:
+    with pytest.raises(WorkerError, match=r"out of luck(?s:.*)SIGABRT") as error:
+        run(["abort"])
+    assert "return launch_agent(" not in str(error.value)
+
+
 def test_silent_workers_are_ended() -> None:
     with pytest.raises(WorkerError, match=r"launcher\.timeout_seconds=8"):
         run(["hang"], timeout_seconds=8)

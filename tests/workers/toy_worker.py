@@ -1,7 +1,8 @@
-"""A worker that does as it is told: succeed, work for some seconds, raise, be killed, hang."""
+"""A worker that does as it is told: succeed, work a while, raise, abort, be killed, hang."""
 
 import os
 import signal
+import sys
 import time
 
 from acoustic_event_prediction.errors import CorpusError
@@ -23,6 +24,10 @@ def main(job: ToyJob, runtime: Runtime, channel: ChannelWriter) -> None:
         raise CorpusError("episode 'train/x' has no audio; restore it")
     if behaviour == "be killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "abort":
+        sys.stderr.write("terminate called: the library is out of luck\n")
+        sys.stderr.flush()
+        os.abort()
     if behaviour == "hang":
         time.sleep(600)
     if behaviour == "work":

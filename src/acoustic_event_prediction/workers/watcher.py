@@ -11,6 +11,7 @@ from acoustic_event_prediction.workers.channel import ChannelReader, Message
 # After a first error, other ranks may have something to say about it.
 _LAST_WORDS_SECONDS = 3.0
 _SHOWN_LINES = 30
+_SUMMARY_LINES = 12
 
 
 class Watcher:
@@ -117,7 +118,7 @@ class Watcher:
             "from outside (out of memory?) or unable to start. What is finished is kept."
         )
         printed = output.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join([text, f"command: {' '.join(command)}", *printed[-_SHOWN_LINES:]])
+        return "\n".join([text, f"command: {' '.join(command)}", *_last_words(printed)])
 
     def _nobody_met(self) -> str:
         launcher = self._launcher
@@ -128,6 +129,18 @@ class Watcher:
             "launcher.node_rank differs (0 on the host of the endpoint, whose port must be free "
             "and open to the others). If node 0 has ended without an error, it had nothing to do."
         )
+
+
+def _last_words(printed: list[str]) -> list[str]:
+    """Return what the workers printed last, and torchrun's summary, without its own traceback.
+
+    A worker that the system or a library ends has said why before torchrun says that it is gone.
+    """
+    is_torchrun = [line.startswith("Traceback ") for line in printed]
+    start = max((i for i, is_start in enumerate(is_torchrun) if is_start), default=len(printed))
+    is_its_own = any("torch/distributed/run.py" in line for line in printed[start:])
+    start = start if is_its_own else len(printed)
+    return [*printed[:start][-_SHOWN_LINES:], *printed[start:][-_SUMMARY_LINES:]]
 
 
 def _own_words(errors: list[Message]) -> str:
