@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from acoustic_event_prediction.audio_source import EmbeddedAudio
+from acoustic_event_prediction.corpus.findings import FileProblem
 from acoustic_event_prediction.corpus.layouts.hub import find_corpus
+from acoustic_event_prediction.corpus.layouts.shards import read_shard
 from acoustic_event_prediction.corpus.raw import RawCorpus
 from acoustic_event_prediction.errors import CorpusError
 from acoustic_event_prediction.pipelines.ingestion.nodes import IngestedCorpus, read_corpus
@@ -259,3 +261,21 @@ def test_broken_rows_can_be_skipped_or_excluded(tmp_path: Path) -> None:
     assert len(skipped.report["problems"]) == 2
     excluded = ingest(tmp_path, *rows, exclude_episodes=("train/unheard of",))
     assert len(excluded.episodes) == 3
+
+
+@pytest.mark.parametrize("value", ["text", 3, [1]])
+def test_audio_that_is_no_bytes_is_refused(tmp_path: Path, value: object) -> None:
+    audio = pa.array([{"bytes": value}])
+    table = {"episode_name": ["x"], "original_split": ["train"], "audio": audio}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    with pytest.raises(FileProblem, match="not a struct with the audio in `bytes`"):
+        read_shard(tmp_path / "a.parquet")
+
+
+def test_two_columns_of_audio_are_refused(tmp_path: Path) -> None:
+    audio = pa.array([{"bytes": b"1"}])
+    names = ["episode_name", "original_split", "audio", "audio"]
+    table = pa.Table.from_arrays([pa.array(["x"]), pa.array(["train"]), audio, audio], names=names)
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(FileProblem, match="more than one column `audio`"):
+        read_shard(tmp_path / "a.parquet")

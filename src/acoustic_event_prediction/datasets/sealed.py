@@ -12,6 +12,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
 from acoustic_event_prediction.atomic import PART_SUFFIX, replacing
+from acoustic_event_prediction.corpus.folder_files import SEAL
 from acoustic_event_prediction.datasets.run_lock import RunLock
 from acoustic_event_prediction.errors import StoreError, unwritable
 from acoustic_event_prediction.progress import track
@@ -60,7 +61,7 @@ class SealedPartitions(AbstractDataset[Mapping[str, Any] | Sequence[str], dict[s
 
     @property
     def _seal(self) -> Path:
-        return self._path / "_sealed.json"
+        return self._path / SEAL
 
     def partition_path(self, partition_id: str) -> Path:
         """Return the file of a partition.
