@@ -13,10 +13,10 @@ _BLOCK_SECONDS = 10
 
 @dataclass(frozen=True)
 class Recording:
-    """One audio file; called, it is decoded as a whole.
+    """One recording; called, it is decoded as a whole.
 
     Attributes:
-        source: WAV, MP3, FLAC, OGG.
+        source: WAV, MP3, FLAC, OGG, one channel of these, or samples in memory.
     """
 
     source: AudioSource

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from acoustic_event_prediction.audio_source import AudioFileError, AudioSource
+from acoustic_event_prediction.audio_source import AudioFileError, AudioSource, place_of
 from acoustic_event_prediction.errors import AudioError, CorpusError
 
 logger = logging.getLogger(__name__)
@@ -107,10 +107,12 @@ class Findings:
     def _finding(self, source: AudioSource | None, problem: str, remedy: str) -> Finding:
         if source is None:
             return Finding(self._episode_id, "", problem, remedy)
-        path = source if isinstance(source, Path) else source.path
+        place = place_of(source)
+        if place is None:
+            return Finding(self._episode_id, str(source), problem, remedy)
+        path = place.path
         file = path.relative_to(self._root) if path.is_relative_to(self._root) else path
-        row = "" if isinstance(source, Path) else f", row {source.row}"
-        return Finding(self._episode_id, file.as_posix() + row, problem, remedy)
+        return Finding(self._episode_id, file.as_posix() + place.part, problem, remedy)
 
 
 def describe(findings: Iterable[Finding]) -> str:

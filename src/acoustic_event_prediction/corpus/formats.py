@@ -15,7 +15,6 @@ from acoustic_event_prediction.corpus.parquet_tables import read_parquet_annotat
 from acoustic_event_prediction.corpus.plain_words import (
     Words,
     read_words_csv,
-    read_words_in_ticks,
     read_words_json,
 )
 from acoustic_event_prediction.corpus.tables import (
@@ -41,7 +40,8 @@ TURNS: Mapping[str, Callable[[Path], list[Interval]]] = {
     ".rttm": read_rttm_turns,
 }
 WORDS: Mapping[str, Callable[[Path], Words]] = {
-    ".json": read_words_in_ticks,
+    ".json": read_words_json,
+    ".csv": read_words_csv,
     ".words.json": read_words_json,
     ".words.csv": read_words_csv,
 }

@@ -105,6 +105,21 @@ def speakers_by_overlap(
     return table.assign(speaker=pd.array(speakers, dtype="str"))
 
 
+def complete_speakers(
+    table: pd.DataFrame, turns: pd.DataFrame, *, or_nearest: bool
+) -> pd.DataFrame:
+    """Return the table with the speakers that it has, and where one is missing, the turns'.
+
+    Args:
+        table: with `onset`, `offset` and `speaker`.
+        turns: with `onset`, `offset` and `speaker`.
+        or_nearest: see `speakers_by_overlap`.
+    """
+    named = table["speaker"]
+    found = speakers_by_overlap(table, turns, or_nearest=or_nearest)["speaker"]
+    return table.assign(speaker=named.where(named.notna(), found))
+
+
 def covered_share(table: pd.DataFrame, turns: pd.DataFrame) -> float:
     """Return the mean part, 0 to 1, of a row's time that lies in one turn; 0 without any."""
     if table.empty or turns.empty:

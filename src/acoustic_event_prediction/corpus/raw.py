@@ -73,6 +73,7 @@ class RawCorpus:
         annotations: a table with the events of all episodes that have no annotation of their own;
             it need not be there; None: the layout has none.
         get_annotations: what to do for an episode without any annotation.
+        needs_annotations: an episode without any is a problem; else its events are not known.
         needs_rows: an episode of which the table has no row is a problem; else it has no events.
         event_readers: of the annotations, by suffix.
         problems: of no single episode.
@@ -83,6 +84,7 @@ class RawCorpus:
     episodes: tuple[RawEpisode, ...]
     annotations: Path | None
     get_annotations: str
+    needs_annotations: bool = True
     needs_rows: bool = True
     event_readers: EventReaders = field(default_factory=lambda: EVENTS)
     problems: tuple[Finding, ...] = ()

@@ -1,7 +1,10 @@
 """Reading one episode: its audio checked, its tables made, everything wrong with it collected."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
+
+import pandas as pd
 
 from acoustic_event_prediction.corpus.content import sha256_of
 from acoustic_event_prediction.corpus.episode_reading import (
@@ -12,10 +15,10 @@ from acoustic_event_prediction.corpus.findings import FileProblem, Findings
 from acoustic_event_prediction.corpus.formats import TURNS, WORDS, read_file
 from acoustic_event_prediction.corpus.intervals import (
     check_times,
+    complete_speakers,
     drop_duplicates,
     make_table,
     speakers_by_mapping,
-    speakers_by_overlap,
 )
 from acoustic_event_prediction.corpus.raw import (
     RawCorpus,
@@ -131,15 +134,34 @@ def _read_words(raw: RawEpisode, duration: float, reading: EpisodeReading) -> fl
     findings = reading.findings
     unit = None
     with findings.collecting(raw.transcript):
-        words, unit = read_file(raw.transcript, WORDS)
+        words, unit, speakers = read_file(raw.transcript, WORDS)
         if unit is None:
             unit = tell_unit(words, duration, reading.turns)
         if unit is not None:
             table = words_in_seconds(words, unit)
+            named = speakers or [None] * len(words)
+            table = table.assign(speaker=pd.array(named, dtype="str"))
             table = check_times(table, duration, findings, raw.transcript, is_exact=False)
             table = drop_duplicates(table, findings, raw.transcript)
-            reading.words = speakers_by_overlap(table, reading.turns, or_nearest=True)
+            _note_strangers(raw, raw.transcript, table, reading)
+            reading.words = complete_speakers(table, reading.turns, or_nearest=True)
     return unit
+
+
+def _note_strangers(
+    raw: RawEpisode, path: Path, words: pd.DataFrame, reading: EpisodeReading
+) -> None:
+    """Warn of words whose speaker neither turns nor tracks know: no stream gets them."""
+    known = set(reading.turns["speaker"]) | set(raw.tracks)
+    unknown = sorted(set(words["speaker"].dropna()) - known)
+    if known and unknown:
+        num_words = int(words["speaker"].isin(unknown).sum())
+        reading.findings.warn(
+            path,
+            f"{num_words} words are spoken by {', '.join(unknown)}, the episode has "
+            f"{', '.join(sorted(known))}",
+            "correct the names, or leave them out (speakers then come from the turns)",
+        )
 
 
 def _read_events(
@@ -151,7 +173,7 @@ def _read_events(
 ) -> None:
     path = raw.annotation or corpus.annotations
     if path is None:
-        if not raw.problems:
+        if corpus.needs_annotations and not raw.problems:
             reading.findings.problem(raw.audio, "has no file of events", corpus.get_annotations)
         return
     with reading.findings.collecting(path):
@@ -177,9 +199,7 @@ def _read_events(
             reading.findings.warn(path, f"{unnamed} events have no label")
         events = check_times(events, duration, reading.findings, path, is_exact=True, lines=lines)
         events = drop_duplicates(events, reading.findings, path)
-        named = events["speaker"]
-        found = speakers_by_overlap(events, reading.turns, or_nearest=False)["speaker"]
-        reading.events = events.assign(speaker=named.where(named.notna(), found))
+        reading.events = complete_speakers(events, reading.turns, or_nearest=False)
         _map_speakers(raw, reading)
 
 

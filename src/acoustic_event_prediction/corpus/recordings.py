@@ -1,19 +1,37 @@
 """The audio of an episode: its headers first, then its content, unless that is known already."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from acoustic_event_prediction.audio import check_audio, read_header
-from acoustic_event_prediction.audio_source import AudioFileError, AudioSource, hold
+from acoustic_event_prediction.audio_source import AudioFileError, AudioSource, hold, place_of
 from acoustic_event_prediction.corpus.content import sha256_of
 from acoustic_event_prediction.corpus.episode_reading import EpisodeReading
 from acoustic_event_prediction.corpus.raw import RawEpisode
-from acoustic_event_prediction.corpus.records import AudioFile
+from acoustic_event_prediction.corpus.records import AudioFile, AudioKey, Episode
+from acoustic_event_prediction.errors import StoreError
 from acoustic_event_prediction.frames import FRAME_SECONDS
 
 _LOWEST_RATE_HZ = 8000
-# Checked audio by path, relative to the root, and row.
-KnownAudio = Mapping[tuple[str, int | None], AudioFile]
+MIXED_DOWN = "channels were mixed down"
+# Checked audio.
+KnownAudio = Mapping[AudioKey, AudioFile]
+
+
+def checked_audio(episodes: Mapping[str, Callable[[], dict[str, Any]]]) -> KnownAudio:
+    """Return the audio of earlier records, by id; what can't be read of them is checked anew."""
+    found: dict[AudioKey, AudioFile] = {}
+    for load in episodes.values():
+        try:
+            record = Episode.model_validate(load())
+        except (StoreError, ValidationError):
+            continue
+        files = (record.audio, *record.tracks.values())
+        found |= {file.key: file for file in files}
+    return found
 
 
 def check_content(reading: EpisodeReading) -> None:
@@ -50,9 +68,13 @@ def read_audio(
         reading: takes the findings, and what `check_content` has to do.
 
     Raises:
-        AudioFileError: the header, or a row of a parquet file, can't be used.
+        AudioFileError: the header, or a row of a parquet file, can't be used, or the audio is no
+            file.
     """
-    path, row = (source, None) if isinstance(source, Path) else (source.path, source.row)
+    found = place_of(source)
+    if found is None:
+        raise AudioFileError(source, "is no file of the corpus", "write it to a file there")
+    path = found.path
     if not path.is_file():
         raise AudioFileError(
             source,
@@ -61,12 +83,12 @@ def read_audio(
         )
     status = path.stat()
     place = path.relative_to(root).as_posix()
-    before = known.get((place, row))
+    before = known.get((place, found.row, found.channel))
     if before and before.seems_to_be(status):
         _note_header(before.num_channels, before.sample_rate_hz, source, reading)
         return before
     digest = ""
-    if isinstance(source, Path):
+    if found.row is None:
         header = read_header(source)
         reading.unchecked[speaker] = source
     else:
@@ -75,7 +97,8 @@ def read_audio(
     _note_header(header.num_channels, header.sample_rate_hz, source, reading)
     return AudioFile(
         path=place,
-        row=row,
+        row=found.row,
+        channel=found.channel,
         num_samples=header.num_samples,
         sample_rate_hz=header.sample_rate_hz,
         num_channels=header.num_channels,
@@ -90,7 +113,7 @@ def _note_header(
     num_channels: int, sample_rate_hz: int, source: AudioSource, reading: EpisodeReading
 ) -> None:
     if num_channels > 1:
-        reading.findings.warn(source, f"{num_channels} channels were mixed down")
+        reading.findings.warn(source, f"{num_channels} {MIXED_DOWN}")
     if sample_rate_hz < _LOWEST_RATE_HZ:
         reading.findings.warn(
             source, f"{sample_rate_hz} samples a second are too few for speech", "check its header"

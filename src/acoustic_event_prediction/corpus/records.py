@@ -4,12 +4,14 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
 
-from acoustic_event_prediction.audio_source import AudioSource, EmbeddedAudio
+from acoustic_event_prediction.audio_source import AudioChannel, AudioSource, EmbeddedAudio
 
 Source = Literal["separated", "diarization", "mono"]
 MONO_USER = "mix"
+# Path of a file below the corpus root, row, and channel.
+AudioKey = tuple[str, int | None, int | None]
 
 
 def _inside_the_corpus(path: str) -> str:
@@ -29,23 +31,25 @@ class Record(BaseModel):
 
 
 class AudioFile(Record):
-    """One audio file of the corpus.
+    """One audio file of the corpus, or one channel of it.
 
     Attributes:
         path: relative to the corpus root, with forward slashes.
         row: of a parquet file that holds the audio; None for a file of its own.
+        channel: that is read, from 0; None: all, mixed down.
         num_samples: per channel, at `sample_rate_hz`.
         sample_rate_hz: of the file.
-        num_channels: of the file; readers mix down.
+        num_channels: that are mixed down; 1 for a single channel.
         num_bytes: of the file at `path`.
         modified_ns: time of its last change.
         changed_ns: time of the last change of the file's entry, which nobody can set back; with the
             two before, a quick sign that it is unchanged. 0 where it is not known.
-        sha256: of the encoded audio, in hex.
+        sha256: of the encoded audio and the channel, in hex, as `content.sha256_of` gives it.
     """
 
     path: Annotated[str, AfterValidator(_inside_the_corpus)]
     row: int | None = None
+    channel: NonNegativeInt | None = None
     num_samples: int
     sample_rate_hz: int
     num_channels: int
@@ -53,6 +57,11 @@ class AudioFile(Record):
     modified_ns: int
     changed_ns: int = 0
     sha256: str
+
+    @property
+    def key(self) -> AudioKey:
+        """What tells this audio from other audio of the corpus."""
+        return self.path, self.row, self.channel
 
     def seems_to_be(self, status: os.stat_result) -> bool:
         """Return whether a file has the size and the times that were recorded."""
@@ -66,7 +75,8 @@ class AudioFile(Record):
             root: folder of the corpus.
         """
         path = root / self.path
-        return path if self.row is None else EmbeddedAudio(path, self.row)
+        file = path if self.row is None else EmbeddedAudio(path, self.row)
+        return file if self.channel is None else AudioChannel(file, self.channel)
 
 
 class Episode(Record):

@@ -4,8 +4,8 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
-from pathlib import Path
 
+from acoustic_event_prediction.audio_source import place_of
 from acoustic_event_prediction.corpus.episode_reading import EpisodeReading
 from acoustic_event_prediction.corpus.findings import FileProblem
 from acoustic_event_prediction.corpus.formats import read_file
@@ -74,6 +74,21 @@ def select_episodes(
 def read_episodes(
     corpus: RawCorpus, chosen: Sequence[RawEpisode], known: KnownAudio | None = None
 ) -> list[EpisodeReading]:
+    """Return what `read_recordings` does, with a look at what is in more than one split.
+
+    Args:
+        corpus: that they belong to.
+        chosen: which to read.
+        known: see `read_recordings`.
+    """
+    readings = read_recordings(corpus, chosen, known)
+    _note_leaks(corpus, chosen, readings)
+    return readings
+
+
+def read_recordings(
+    corpus: RawCorpus, chosen: Sequence[RawEpisode], known: KnownAudio | None = None
+) -> list[EpisodeReading]:
     """Read and check the chosen episodes and return a reading of each, in the same order.
 
     First all tables and the headers of the audio, then the audio itself.
@@ -92,7 +107,6 @@ def read_episodes(
             advance(1)
     readings = [found[place] for place in range(len(chosen))]
     _check_contents(readings)
-    _note_leaks(corpus, chosen, readings)
     return readings
 
 
@@ -117,8 +131,8 @@ def _check_contents(readings: Sequence[EpisodeReading]) -> None:
 
 
 def _shard_and_row(episode: RawEpisode) -> tuple[str, int]:
-    audio = episode.audio
-    return ("", 0) if isinstance(audio, Path) else (str(audio.path), audio.row)
+    place = place_of(episode.audio)
+    return ("", 0) if place is None or place.row is None else (str(place.path), place.row)
 
 
 def _read_shared(corpus: RawCorpus, chosen: Sequence[RawEpisode]) -> SharedAnnotations:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from pydantic import ValidationError
 
 from acoustic_event_prediction.assignments import assign
 from acoustic_event_prediction.corpus.episode_reading import EpisodeReading
 from acoustic_event_prediction.corpus.findings import Finding, describe
 from acoustic_event_prediction.corpus.overview import episodes_table, events_table, splits_table
 from acoustic_event_prediction.corpus.raw import RawCorpus
-from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Episode, Source
+from acoustic_event_prediction.corpus.recordings import checked_audio
+from acoustic_event_prediction.corpus.records import Assignment, Episode, Source
 from acoustic_event_prediction.corpus.report import build_report
 from acoustic_event_prediction.corpus.survey import read_episodes, select_episodes
 from acoustic_event_prediction.corpus_params import IngestionParams, StreamParams
-from acoustic_event_prediction.errors import CorpusError, StoreError
+from acoustic_event_prediction.errors import CorpusError
 from acoustic_event_prediction.pipelines.ingestion.layouts import find_corpus
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def read_corpus(
     chosen = select_episodes(corpus, params.splits, params.limit, params.exclude_episodes)
     found = earlier_diarization or {}
     chosen = [replace(raw, found_turns=found.get(raw.episode_id)) for raw in chosen]
-    readings = read_episodes(corpus, chosen, _checked_audio(earlier_episodes or {}))
+    readings = read_episodes(corpus, chosen, checked_audio(earlier_episodes or {}))
     kept = _sound(readings, corpus, on_invalid=params.on_invalid)
     splits, events = splits_table(params.splits, kept), events_table(params.splits, kept)
     report = build_report(corpus, params.splits, readings, kept, splits, events)
@@ -92,21 +92,6 @@ def read_corpus(
         label_counts=events,
         overview=episodes_table(kept),
     )
-
-
-def _checked_audio(
-    episodes: Mapping[str, Callable[[], dict[str, Any]]],
-) -> dict[tuple[str, int | None], AudioFile]:
-    """Return the audio of earlier records; what can't be read of them is checked anew."""
-    found: dict[tuple[str, int | None], AudioFile] = {}
-    for load in episodes.values():
-        try:
-            record = Episode.model_validate(load())
-        except (StoreError, ValidationError):
-            continue
-        files = (record.audio, *record.tracks.values())
-        found |= {(file.path, file.row): file for file in files}
-    return found
 
 
 def assign_users(
