@@ -24,14 +24,15 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{secrets.token_hex(8)}{PART_SUFFIX}")
     try:
         yield part
-        _sync(part)
+        sync(part)
         os.replace(part, path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the list of files of a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -41,9 +41,9 @@ class TrainingError(ProjectError):
     """The training or validation data can't train or select a classifier."""
 
 
-def unwritable(partition_id: str, error: OSError) -> StoreError:
-    """Return the error of a partition that the file system refuses."""
+def unwritable(name: str, error: OSError, *, kind: str = "partition") -> StoreError:
+    """Return the error of a partition, or another kind of output, that the file system refuses."""
     return StoreError(
-        f"partition {partition_id!r} can't be written: {error}. What is finished is kept; make "
+        f"{kind} {name!r} can't be written: {error}. What is finished is kept; make "
         "room, or give another place with data_root, and run again"
     )

@@ -2,9 +2,11 @@
 
 import base64
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from kedro.io import DataCatalog, DatasetError
@@ -78,6 +80,20 @@ def test_layout_that_moves_when_it_is_solved_twice_is_settled(dataset: FigureDat
     assert read(dataset) == first
 
 
+def test_threads_that_draw_at_once_keep_one_anothers_style(tmp_path: Path) -> None:
+    fonts = mpl.rcParams["pdf.fonttype"]
+    datasets = [FigureDataset(filepath=str(tmp_path / f"{i}.png"), dpi=20) for i in range(12)]
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda dataset: dataset.save(draw()), datasets))
+
+    pdfs = [path.read_bytes() for path in tmp_path.glob("*.pdf")]
+    assert len(pdfs) == len(datasets)
+    assert len(set(pdfs)) == 1
+    assert b"/Type3" not in pdfs[0]
+    assert mpl.rcParams["pdf.fonttype"] == fonts
+
+
 def test_figure_without_a_layout_engine_is_saved(dataset: FigureDataset) -> None:
     dataset.save(Figure())
 
@@ -137,3 +153,13 @@ def test_catalog_makes_it_from_a_configuration(tmp_path: Path) -> None:
 
     assert catalog.exists("roc")
     assert (tmp_path / "roc.pdf").is_file()
+
+
+def test_a_png_is_written_as_it_is_and_has_no_pdf(dataset: FigureDataset) -> None:
+    dataset.save(Figure())
+    png = dataset.load()
+    dataset.save(png + b"")
+    assert read(dataset) == {"roc_curve.png": png}
+    with pytest.raises(DatasetError, match="no PNG"):
+        dataset.save(b"GIF89a")
+    assert dataset.load() == png

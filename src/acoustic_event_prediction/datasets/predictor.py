@@ -11,21 +11,27 @@ from acoustic_event_prediction.datasets.run_lock import RunLock
 from acoustic_event_prediction.models.predictor import Predictor
 
 
-class PredictorDataset(AbstractDataset[Predictor, Predictor]):
+class PredictorDataset(AbstractDataset[Predictor, Predictor | None]):
     """One predictor in a safetensors file.
 
     Args:
         filepath: the file.
+        optional: it need not be there, and then loads as None.
         metadata: ignored by Kedro; used by its plug-ins.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, filepath: str, optional: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
         self._filepath = Path(filepath)
+        self._optional = optional
         self._lock = RunLock(self._filepath.parent)
         self.metadata = metadata
 
-    def load(self) -> Predictor:
-        """Return the predictor, on the CPU."""
+    def load(self) -> Predictor | None:
+        """Return the predictor, on the CPU; None if it need not be there, and is not."""
+        if self._optional and not self._filepath.exists():
+            return None
         return Predictor.load(self._filepath)
 
     def save(self, data: Predictor) -> None:
@@ -48,7 +54,7 @@ class PredictorDataset(AbstractDataset[Predictor, Predictor]):
 
     def preview(self) -> JSONPreview:
         """Return the header, for kedro-viz."""
-        return JSONPreview(self.load().header.model_dump_json())
+        return JSONPreview(Predictor.load(self._filepath).header.model_dump_json())
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
