@@ -35,12 +35,15 @@ STYLE: Any = {
     "axes.spines.right": False,
 }
 BLUE, ORANGE, VERMILION = "#0072B2", "#E69F00", "#D55E00"
+GREEN, PINK, SKY_BLUE = "#009E73", "#CC79A7", "#56B4E9"
 GREY, LIGHT_GREY = "#555555", "#C8C8C8"
 # Okabe and Ito's palette: apart for every kind of colour vision, and in grey by dashes or markers.
 LINES: dict[str, dict[str, Any]] = {
     "validation": {"color": VERMILION, "linestyle": (0, (4, 1.5))},
     "test": {"color": BLUE, "linestyle": "-"},
 }
+# Of users in rows of their own; alarms are vermilion.
+USER_COLORS = (BLUE, GREEN, PINK, ORANGE, SKY_BLUE, GREY)
 MARKERS = {"validation": "s", "test": "o"}
 # Below this share of positives a linear axis shows everything at its bottom.
 RARE = 0.2

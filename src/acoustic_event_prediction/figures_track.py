@@ -14,9 +14,12 @@ from matplotlib.figure import Figure
 from acoustic_event_prediction.curves import Floats
 from acoustic_event_prediction.figure_style import (
     BLUE,
+    GREEN,
     LIGHT_GREY,
     ORANGE,
     PAGE_WIDTH_INCHES,
+    PINK,
+    SKY_BLUE,
     SMALL,
     STYLE,
     VERMILION,
@@ -32,7 +35,7 @@ _TITLE_INCHES = 5.5
 _WORD_INCHES = 1.5
 _WORD_LANES = 3
 _WORD_GAP_INCHES = 0.05
-_SPEAKER_COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", VERMILION)
+_SPEAKER_COLORS = (BLUE, ORANGE, GREEN, PINK, SKY_BLUE, VERMILION)
 
 
 @dataclass(frozen=True)

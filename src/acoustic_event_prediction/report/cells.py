@@ -57,13 +57,15 @@ def number(value: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a time as minutes, seconds and tenths.
+    """Return a time as minutes, seconds and tenths, with hours if there are any.
 
     >>> clock(0), clock(59.96), clock(3723.45)
-    ('0:00.0', '1:00.0', '62:03.4')
+    ('0:00.0', '1:00.0', '1:02:03.4')
     """
     minutes, tenths = divmod(round(seconds * 10), 600)
-    return f"{minutes}:{tenths // 10:02d}.{tenths % 10}"
+    hours, minutes_left = divmod(minutes, 60)
+    start = f"{hours}:{minutes_left:02d}" if hours else f"{minutes}"
+    return f"{start}:{tenths // 10:02d}.{tenths % 10}"
 
 
 def value_cell(values: Mapping[str, Any], name: str, undefined: Mapping[str, str]) -> Cell:
@@ -101,3 +103,40 @@ def horizon_text(frames: int) -> str:
     """
     unit = "frame" if frames == 1 else "frames"
     return f"{frames} {unit}, {frames * FRAME_MILLISECONDS} ms"
+
+
+def event_text(event: str, target: str) -> str:
+    """Return which events are predicted, in words.
+
+    >>> event_text("Laughter", "any")
+    'Laughter of any speaker'
+    """
+    return f"{event} {'of any speaker' if target == 'any' else 'of the user'}"
+
+
+def rule_text(rule: Mapping[str, Any]) -> str:
+    """Return how scores become alarms, in words; the names are those of `AlarmRule`."""
+    return (
+        f"threshold {number(rule['threshold'])}, gaps up to {rule['merge_gap_seconds']:g} s "
+        f"joined, at least {rule['minimum_duration_seconds']:g} s long, then none for "
+        f"{rule['refractory_seconds']:g} s"
+    )
+
+
+def checkpoint_text(features: Mapping[str, Any]) -> str:
+    """Return which checkpoint features were made with: a repository, or the files' digests."""
+    identity = features.get("checkpoint", {})
+    if "hf_repo" in identity:
+        return f"{identity['hf_repo']} at revision {identity.get('revision')}"
+    digests = identity.get("sha256", {})
+    return ", ".join(f"{name} {digest[:12]}" for name, digest in digests.items()) or "not recorded"
+
+
+def headline_text(values: Mapping[str, Any]) -> str:
+    """Return the metrics of a split in one line; the names are those of `FrameMetrics`."""
+    if values["auprc"] is None:
+        return f"no AUPRC: {values['num_positive']} of {values['num_frames']} frames are positive"
+    return (
+        f"AUPRC {values['auprc']:.4f}, {values['auprc'] / values['prevalence']:.1f} times the "
+        f"prevalence of {values['prevalence']:.4f}; AUROC {values['auroc']:.3f}"
+    )

@@ -1,21 +1,22 @@
 """The page itself: what it says about a run, put into the template."""
 
-import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
-
-from acoustic_event_prediction.models.predictor import PredictorHeader
+from acoustic_event_prediction.models.predictor_header import PredictorHeader
 from acoustic_event_prediction.report.baseline_table import BaselineRow, baseline_table
 from acoustic_event_prediction.report.browser import BrowserSettings, ErrorEntry
-from acoustic_event_prediction.report.cells import horizon_text, number
+from acoustic_event_prediction.report.cells import (
+    checkpoint_text,
+    event_text,
+    horizon_text,
+    number,
+    rule_text,
+)
 from acoustic_event_prediction.report.fingerprint import FINGERPRINT_OF
 from acoustic_event_prediction.report.metric_tables import (
     event_table,
@@ -24,7 +25,9 @@ from acoustic_event_prediction.report.metric_tables import (
     horizon_table,
     unit_sentences,
 )
+from acoustic_event_prediction.report.sound_format import data_uri
 from acoustic_event_prediction.report.strips import HEIGHT, WIDTH
+from acoustic_event_prediction.report.templates import load_template
 
 SAMPLE = "sample"
 # By the name of the figure: its title, and what it shows.
@@ -110,7 +113,7 @@ def render_page(
         baselines: rows of simpler systems; None: the page says how to make them.
     """
     shown = [name for name in FIGURES if name in figures]
-    return _template().render(
+    return load_template("template.html.j2").render(
         title=f"{run.labeling['event']} in {run.corpus}",
         is_sample=run.corpus == SAMPLE,
         facts=_facts(run, header, metrics["operating_point"]),
@@ -120,7 +123,7 @@ def render_page(
         frame_tables=frame_tables(metrics),
         event_table=event_table(metrics),
         horizons=horizon_table(metrics, run.labeling["shift_frames"]),
-        figures=[(*FIGURES[name], _png_uri(figures[name])) for name in shown],
+        figures=[(*FIGURES[name], data_uri("image/png", figures[name])) for name in shown],
         baselines=None if baselines is None else baseline_table(baselines),
         errors=errors,
         episodes=sorted({entry.episode_id for entry in errors.entries}),
@@ -148,17 +151,14 @@ def _facts(
     run: RunFacts, header: PredictorHeader, point: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
     shift = run.labeling["shift_frames"]
-    targets = {"any": "of any speaker", "user": "of the user"}
-    checkpoint = run.features.get("checkpoint", {}).get("sha256", {})
-    identity = ", ".join(f"{name} {digest[:12]}" for name, digest in checkpoint.items())
     return [
         ("Corpus", run.corpus),
         ("Trained on", header.corpus),
-        ("Event", f"{run.labeling['event']} {targets[run.labeling['target']]}"),
+        ("Event", event_text(run.labeling["event"], run.labeling["target"])),
         ("Horizon", horizon_text(shift)),
         ("Threshold of frames", f"{number(point['threshold'])}, {_origin(point)}"),
         ("Alarms", _alarm_text(point)),
-        ("Checkpoint", identity or "not recorded"),
+        ("Checkpoint", checkpoint_text(run.features)),
         (
             "Package",
             f"{version('acoustic-event-prediction')}, trained with {header.package_version}",
@@ -178,11 +178,7 @@ def _alarm_text(point: Mapping[str, Any]) -> str:
     alarms = point["alarms"]
     if alarms is None:
         return f"no rule: {point['alarms_undefined']}"
-    return (
-        f"threshold {number(alarms['threshold'])}, gaps up to {alarms['merge_gap_seconds']:g} s "
-        f"joined, at least {alarms['minimum_duration_seconds']:g} s long, then none for "
-        f"{alarms['refractory_seconds']:g} s; {_origin(alarms)}"
-    )
+    return f"{rule_text(alarms)}; {_origin(alarms)}"
 
 
 def _settings(run: RunFacts, header: PredictorHeader) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -195,16 +191,3 @@ def _settings(run: RunFacts, header: PredictorHeader) -> list[tuple[str, list[tu
         "Fingerprint": {"of": FINGERPRINT_OF},
     }
     return [(title, list(flatten(values))) for title, values in groups.items()]
-
-
-def _png_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = (files(__package__) / "template.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(text)

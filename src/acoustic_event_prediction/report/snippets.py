@@ -1,6 +1,5 @@
 """The sound around a moment, small enough for a page."""
 
-import base64
 import io
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,12 +12,11 @@ from acoustic_event_prediction.audio import Samples
 from acoustic_event_prediction.audio_spans import Recording
 from acoustic_event_prediction.errors import AudioError, CorpusError
 from acoustic_event_prediction.frames import MODEL_SAMPLE_RATE_HZ
+from acoustic_event_prediction.report.sound_format import choose_format, data_uri
 
 logger = logging.getLogger(__name__)
 
 _MEGABYTE = 1_000_000
-# What every browser plays, the first that libsndfile can write: MP3 since 1.1.
-_FORMATS = (("MP3", "MPEG_LAYER_III", "audio/mpeg"), ("OGG", "VORBIS", "audio/ogg"))
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,10 @@ def make_snippets(
 
 def encode(samples: Samples, sample_rate_hz: int) -> str:
     """Return mono samples [N], -1 to 1, as a data URI of compressed audio."""
-    container, coding, mime = next(f for f in _FORMATS if sf.check_format(*f[:2]))
+    container, coding, mime = choose_format()
     file = io.BytesIO()
     sf.write(file, np.clip(samples, -1, 1), sample_rate_hz, format=container, subtype=coding)
-    return f"data:{mime};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    return data_uri(mime, file.getbuffer())
 
 
 def _read(
