@@ -5,15 +5,16 @@ import torch
 from acoustic_event_prediction.corpus.records import AudioFile
 from acoustic_event_prediction.corpus_params import IngestionParams, StreamParams
 from acoustic_event_prediction.models.classifier import FrameClassifier
-from acoustic_event_prediction.models.predictor import (
+from acoustic_event_prediction.models.predictor import Predictor
+from acoustic_event_prediction.models.predictor_header import (
     ClassifierHeader,
     HorizonSummary,
-    Predictor,
     PredictorHeader,
 )
 from acoustic_event_prediction.params import (
     EvaluationParams,
     FeatureExtractionParams,
+    PredictionParams,
     TrainingParams,
 )
 
@@ -102,6 +103,27 @@ def evaluation_params(**changes: object) -> EvaluationParams:
         "report": {"snippet_seconds": 6.0, "errors_per_episode": 3, "max_megabytes": 20.0},
     }
     return EvaluationParams.model_validate(values | changes)
+
+
+def prediction_params(**changes: object) -> PredictionParams:
+    """Settings of the prediction, as in conf/base."""
+    values = {
+        "recording": None,
+        "tracks": None,
+        "turns": None,
+        "words": None,
+        "laughs": None,
+        "channels": "auto",
+        "user": None,
+        "predictor": None,
+        "on_missing": "warn",
+        "threshold": None,
+        "merge_gap_seconds": None,
+        "minimum_duration_seconds": None,
+        "refractory_seconds": None,
+        "report": {"max_megabytes": 40.0},
+    }
+    return PredictionParams.model_validate(values | changes)
 
 
 def training_params(**changes: object) -> TrainingParams:

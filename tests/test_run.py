@@ -29,7 +29,7 @@ from acoustic_event_prediction.models.trainer import Trainer
 from acoustic_event_prediction.models.training_set import TrainingSet
 from acoustic_event_prediction.params import TrainingParams
 from acoustic_event_prediction.shuffled_frames import FramePartition
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, SAMPLE
 from tests.kedro_runs import command, features_of, kedro_run
 
 
@@ -294,3 +294,33 @@ def test_the_real_corpus_that_is_not_there_is_explained(tmp_path: Path) -> None:
     assert str(tmp_path / "PodcastFillers") in done.stderr
     assert "non-commercial" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_prediction_on_an_episode_gives_the_scores_of_the_evaluation(
+    data_root: Path, tmp_path: Path
+) -> None:
+    metadata = SAMPLE / "metadata"
+    given = {
+        "recording": SAMPLE / "audio" / "episode_mp3" / "validation",
+        "turns": metadata / "episode_diarizations" / "validation",
+        "words": metadata / "episode_transcripts" / "validation",
+        "laughs": metadata / "episode_annotations" / "validation",
+        "tracks": SAMPLE / "audio" / "episode_wav_dial" / "validation",
+        "predictor": data_root / "06_models" / "sample" / "shift_5" / "predictor.safetensors",
+    }
+    params = ",".join(f"prediction.{name}={path}" for name, path in given.items())
+    kedro_run(tmp_path, "--pipelines", "prediction", params=params)
+    evaluated = data_root / "07_model_output" / "sample" / "shift_5" / "scores" / "validation"
+    sources = set()
+    for folder in sorted((tmp_path / "07_model_output" / "sample" / "prediction").iterdir()):
+        if not folder.is_dir():
+            continue
+        predicted = pd.read_parquet(folder / "scores.parquet")
+        users = sorted(path.stem for path in (evaluated / folder.name).glob("*.parquet"))
+        assert sorted(predicted["user"].unique()) == users
+        for user, own in predicted.groupby("user"):
+            expected = pd.read_parquet(evaluated / folder.name / f"{user}.parquet")
+            np.testing.assert_allclose(own["score"], expected["score"], rtol=0, atol=1e-3)
+        sources.add(json.loads((folder / "prediction.json").read_text())["heard"]["source"])
+        assert not json.loads((folder / "prediction.json").read_text())["heard"]["missing"]
+    assert "diarization" in sources

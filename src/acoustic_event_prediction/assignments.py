@@ -1,6 +1,6 @@
 """Who is the user and who the system: one assignment for each speaker who speaks enough."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,13 +78,36 @@ def assign(
         min_speaker_share: of the speaking time of all speakers, 0 to 1.
         max_users: at most so many; None is no limit.
     """
+    pairs = pair_speakers(
+        episode.tracks, turns, source, min_speaker_share=min_speaker_share, max_users=max_users
+    )
+    return [_assignment(episode, source, *pair) for pair in pairs]
+
+
+def pair_speakers(
+    tracks: Collection[str],
+    turns: pd.DataFrame,
+    source: Source,
+    *,
+    min_speaker_share: float,
+    max_users: int | None,
+) -> list[tuple[Speaker, tuple[str, ...]]]:
+    """Return each user with those who together are the system; see `assign`.
+
+    Args:
+        tracks: names of those who have a track.
+        turns: with `onset`, `offset` (seconds) and `speaker`.
+        source: how the streams will be made.
+        min_speaker_share: of the speaking time of all speakers, 0 to 1.
+        max_users: at most so many; None is no limit.
+    """
     if source == "mono":
-        return [_assignment(episode, source, Speaker(MONO_USER, None), ())]
+        return [(Speaker(MONO_USER, None), ())]
     shares = speaking_shares(turns)
-    names = episode.tracks if source == "separated" else shares
+    names = tracks if source == "separated" else shares
     speakers = [Speaker(name, shares.get(name, 0.0) if shares else None) for name in names]
     return [
-        _assignment(episode, source, user, [name for name in names if name != user.name])
+        (user, tuple(sorted(name for name in names if name != user.name)))
         for user in choose_users(speakers, min_speaker_share, max_users)
     ]
 
@@ -164,13 +187,13 @@ def _recordings(
 
 
 def _assignment(
-    episode: Episode, source: Source, user: Speaker, systems: Sequence[str]
+    episode: Episode, source: Source, user: Speaker, systems: tuple[str, ...]
 ) -> Assignment:
     return Assignment(
         assignment_id=f"{episode.episode_id}/{user.name}",
         episode_id=episode.episode_id,
         user=user.name,
-        systems=tuple(sorted(systems)),
+        systems=systems,
         source=source,
         user_share=user.share,
         num_frames=episode.num_frames,

@@ -2,11 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, StrictInt, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
-from acoustic_event_prediction.setting_types import Split, StrictModel, as_tuple
-
-Text = Annotated[str, StringConstraints(min_length=1)]
+from acoustic_event_prediction.setting_types import Split, StrictModel, Text, as_tuple
 
 
 class SplitFractions(StrictModel):

@@ -10,12 +10,14 @@ def choose_device(device: str) -> str:
     """Return `cuda` or `cpu` for the setting `auto`, `cpu` or `cuda`.
 
     Raises:
-        DeviceError: `cuda` was asked for and there is none.
+        DeviceError: `cuda` was asked for and there is none, or something else.
     """
+    if device not in {"auto", "cpu", "cuda"}:
+        raise DeviceError(f"the device must be auto, cpu or cuda, got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
-            "feature_extraction.device or diarization.device is cuda, but torch sees no GPU; use "
-            "auto or cpu"
+            "the device is to be cuda (feature_extraction.device, diarization.device, or device= "
+            "of a call), but torch sees no GPU; use auto or cpu"
         )
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

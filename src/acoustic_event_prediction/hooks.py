@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import settings
@@ -15,7 +16,11 @@ from pydantic import BaseModel, ValidationError
 
 from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.params import GlobalParams, LauncherParams, ProjectParams
+from acoustic_event_prediction.prediction.tables import recordings_text
+from acoustic_event_prediction.report.cells import headline_text
 
+# Several nodes work towards them, and a second run would change under the first what it reads.
+_LOCKED_FROM_THE_START = {"recording_predictions"}
 _RESULTS = (
     "ingestion_report",
     "ingestion_splits",
@@ -50,6 +55,8 @@ _RESULTS = (
     "baseline_table",
     "baseline_figure",
     "comparison_table",
+    "recording_predictions",
+    "prediction_summary",
 )
 
 
@@ -108,7 +115,7 @@ class WorkerCatalog:
 
 
 class LockedOutputs:
-    """What a node writes belongs to its run from the moment the node starts.
+    """What a node writes belongs to its run from the moment the node starts, or the run does.
 
     Of several machines that share the work, the one with launcher.node_rank=0 locks for all.
     """
@@ -125,6 +132,17 @@ class LockedOutputs:
                 f"{', '.join(alone)} would be done twice; run them with launcher.node_rank=0 and "
                 "give here --pipelines feature_extraction or training"
             )
+        for dataset in _locked_from_the_start(pipeline, catalog):
+            try:
+                dataset.lock()
+            except ProjectError as error:
+                raise click.ClickException(str(error)) from error
+
+    @hook_impl
+    def on_pipeline_error(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Let another run write what was locked from the start."""
+        for dataset in _locked_from_the_start(pipeline, catalog):
+            dataset.release()
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any]) -> None:
@@ -159,11 +177,18 @@ class RunSummary:
         if "metrics" in made:
             for split, values in catalog.load("metrics").items():
                 if "auprc" in values:
-                    click.echo(f"{split}: {_headline(values)}")
+                    click.echo(f"{split}: {headline_text(values)}")
         if "causality_report" in made:
             for setting in catalog.load("causality_report")["settings"]:
                 click.echo(setting["headline"])
         # Not logged: a log handler would break the paths at the terminal's width.
+        if "prediction_summary" in made:
+            summary = catalog.load("prediction_summary")
+            click.echo(recordings_text(summary))
+            if (summary["status"] == "failed").all():
+                raise click.ClickException("none of the recordings could be predicted")
+            if len(summary) == 1:
+                click.echo(f"{'page':<18} {_page_of(catalog, summary)}")
         for name in results:
             click.echo(f"{name.replace('_', ' '):<18} {_place(catalog, name)}")
 
@@ -253,13 +278,14 @@ def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def _headline(values: Mapping[str, Any]) -> str:
-    if values["auprc"] is None:
-        return f"no AUPRC: {values['num_positive']} of {values['num_frames']} frames are positive"
-    return (
-        f"AUPRC {values['auprc']:.4f}, {values['auprc'] / values['prevalence']:.1f} times the "
-        f"prevalence of {values['prevalence']:.4f}; AUROC {values['auroc']:.3f}"
-    )
+def _locked_from_the_start(pipeline: Pipeline, catalog: DataCatalog) -> list[Any]:
+    return [catalog.get(name) for name in sorted(_LOCKED_FROM_THE_START & pipeline.all_outputs())]
+
+
+def _page_of(catalog: DataCatalog, summary: pd.DataFrame) -> str:
+    """Return the place of the page of a summary's only recording."""
+    folder = Path(_place(catalog, "recording_predictions"))
+    return str(folder / str(summary["recording"].iloc[0]) / "report.html")
 
 
 def _place(catalog: DataCatalog, name: str) -> str:

@@ -27,6 +27,7 @@ from acoustic_event_prediction.setting_types import (
     Name,
     ShiftFrames,
     StrictModel,
+    Text,
     as_horizons,
     as_rates,
     as_seconds,
@@ -223,6 +224,31 @@ class EvaluationParams(StrictModel):
         return number
 
 
+class PredictionReportParams(StrictModel):
+    """How much sound the page of a recording holds."""
+
+    max_megabytes: Annotated[StrictFloat, Field(ge=0, le=500)]
+
+
+class PredictionParams(StrictModel):
+    """Which recordings are predicted on, with what, and how scores become alarms."""
+
+    recording: Text | None
+    tracks: Text | None
+    turns: Text | None
+    words: Text | None
+    laughs: Text | None
+    channels: Literal["auto", "speakers", "mix"]
+    user: Text | None
+    predictor: Text | None
+    on_missing: Literal["warn", "raise"]
+    threshold: Probability | None
+    merge_gap_seconds: Seconds | None
+    minimum_duration_seconds: Seconds | None
+    refractory_seconds: Seconds | None
+    report: PredictionReportParams
+
+
 class CausalityCheckParams(StrictModel):
     """What the causality check changes, and how much of the corpus it looks at."""
 
@@ -257,5 +283,6 @@ class ProjectParams(StrictModel):
     labeling: LabelingParams
     training: TrainingParams
     evaluation: EvaluationParams
+    prediction: PredictionParams
     causality_check: CausalityCheckParams
     horizon_sweep: HorizonSweepParams

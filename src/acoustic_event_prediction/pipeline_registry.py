@@ -4,7 +4,14 @@ from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
 # They check, compare or complete what the stages make, and are run by name only.
-_BY_NAME_ONLY = {"baselines", "causality_check", "comparison", "diarization", "horizon_sweep"}
+_BY_NAME_ONLY = {
+    "baselines",
+    "causality_check",
+    "comparison",
+    "diarization",
+    "horizon_sweep",
+    "prediction",
+}
 
 
 def register_pipelines() -> dict[str, Pipeline]:

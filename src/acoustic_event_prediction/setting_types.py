@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
 ShiftFrames = Annotated[StrictInt, Field(ge=1, le=1000)]
 Split = Literal["train", "validation", "test"]
 

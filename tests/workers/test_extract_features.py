@@ -130,7 +130,7 @@ def test_what_is_read_must_be_what_the_provenance_says(
     with pytest.raises(CorpusError, match=r"episode\.words has changed while the run was going on"):
         require_unchanged(made, TABLES | {"words": other_words}, tmp_path, describe)
     (tmp_path / "x.wav").write_bytes(b"SOUND")
-    with pytest.raises(AudioError, match=r"x\.wav has changed since it was ingested"):
+    with pytest.raises(AudioError, match=r"x\.wav has changed since it was read"):
         require_unchanged(made, TABLES, tmp_path, describe)
     (tmp_path / "x.wav").unlink()
     with pytest.raises(AudioError, match=r"x\.wav can't be read"):

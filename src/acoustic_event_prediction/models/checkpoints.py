@@ -29,7 +29,8 @@ class CheckpointHeader(BaseModel):
     Attributes:
         settings: everything that decides the result, flat; a training goes on only with the same.
         history: one record per epoch done.
-        features_provenance: what the headers of all used partitions have in common.
+        features_provenance: what the headers of all used partitions have in common, and the
+            `sources` of their streams.
         prior: share of positive training frames, one per horizon.
         log_name: folder of the TensorBoard log.
     """

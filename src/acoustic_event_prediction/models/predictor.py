@@ -1,21 +1,28 @@
 """A trained classifier together with what one must know to use it, in one file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import version
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import torch
 
 from acoustic_event_prediction.comparison import describe_differences
 from acoustic_event_prediction.errors import ProjectError, TrainingError
 from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.models.classifier import FrameClassifier
+from acoustic_event_prediction.models.predictor_header import AlarmSettings, PredictorHeader
 from acoustic_event_prediction.models.scoring import compute_logits, to_scores
 from acoustic_event_prediction.models.tensor_file import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from acoustic_event_prediction.prediction.waveform import Prediction
 
 _METADATA_KEY = "predictor"
 
@@ -24,125 +31,42 @@ class PredictorError(ProjectError):
     """A predictor file can't be read, or does not fit the features that it gets."""
 
 
-class _Header(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ClassifierHeader(_Header):
-    """Shape of the classifier: D, H, and the hidden layer's width or None."""
-
-    num_features: int = Field(ge=1)
-    num_horizons: int = Field(ge=1)
-    hidden_dim: int | None = Field(ge=1)
-
-
-class HorizonSummary(_Header):
-    """One output: its horizon, the epoch that its weights come from, what that epoch gave.
-
-    Attributes:
-        shift_frames: a score is for an onset within so many frames of 80 ms.
-        epoch: counted from 1.
-        validation_auprc: after that epoch.
-        prior: share of positive training frames.
-    """
-
-    shift_frames: int = Field(ge=1)
-    epoch: int = Field(ge=1)
-    validation_auprc: float
-    prior: float
-
-
-class AlarmSettings(_Header):
-    """How scores at the main horizon become alarms; see `alarms.AlarmRule`.
-
-    Attributes:
-        threshold: of alarms, another than that of frames.
-        merge_gap_seconds: a gap that is no longer does not end an alarm.
-        minimum_duration_seconds: an alarm is given when scores have been high for so long.
-        refractory_seconds: after an alarm there is none for so long.
-        metric: what the rule is best for; None if it was fixed.
-        value: of the metric on validation.
-    """
-
-    threshold: float
-    merge_gap_seconds: float = Field(ge=0)
-    minimum_duration_seconds: float = Field(ge=0)
-    refractory_seconds: float = Field(ge=0)
-    metric: str | None
-    value: float | None
-
-
-class PredictorHeader(_Header):
-    """What a predictor file says about itself.
-
-    Attributes:
-        format_version: of the file.
-        package_version: of the package that trained it.
-        classifier: shape of the network.
-        is_standardized: whether the network takes features by the training set's mean and scale.
-        shift_frames: the main horizon, in frames of 80 ms.
-        horizons: all horizons, in the order of the outputs.
-        event: label of the predicted event.
-        target: whose events: of any speaker, or of the user.
-        threshold: score at the main horizon from which a frame is predicted positive; None until
-            the evaluation has chosen it.
-        threshold_metric: what it is best for on validation; None if it was fixed or is not known.
-        alarms: how scores become alarms; None until the evaluation has chosen it, or if it can't.
-        corpus: name of the training corpus.
-        training: all settings of the training; `frames_per_step` is over all processes.
-        streams: settings by which users and streams were chosen.
-        features: what all training partitions say about how their features were made: checkpoint,
-            streams, text, order, masks.
-    """
-
-    format_version: Literal[2] = 2
-    package_version: str = Field(default_factory=lambda: version("acoustic-event-prediction"))
-    classifier: ClassifierHeader
-    is_standardized: bool
-    shift_frames: int = Field(ge=1)
-    horizons: tuple[HorizonSummary, ...]
-    event: str
-    target: Literal["any", "user"]
-    threshold: float | None = Field(default=None, ge=0, le=1)
-    threshold_metric: str | None = None
-    alarms: AlarmSettings | None = None
-    corpus: str
-    training: dict[str, Any]
-    streams: dict[str, Any]
-    features: dict[str, Any]
-
-    @model_validator(mode="after")
-    def _has_main_horizon(self) -> Self:
-        if self.shift_frames not in self.horizon_frames:
-            raise ValueError(
-                f"shift_frames={self.shift_frames} is none of the horizons {self.horizon_frames}"
-            )
-        if len(self.horizons) != self.classifier.num_horizons:
-            raise ValueError(
-                f"{len(self.horizons)} horizons, {self.classifier.num_horizons} outputs"
-            )
-        return self
-
-    @property
-    def horizon_frames(self) -> tuple[int, ...]:
-        """Horizon of each output, in frames."""
-        return tuple(summary.shift_frames for summary in self.horizons)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictor:
     """A classifier and its header.
 
     Attributes:
         classifier: on any device.
         header: see `PredictorHeader`.
+        path: of the file that it was read from; None for one that was made in memory.
+        loaded: models that `predict` has loaded.
     """
 
     classifier: FrameClassifier
     header: PredictorHeader
+    path: Path | None = None
+    loaded: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Return what it predicts, not its weights."""
+        header = self.header
+        return (
+            f"Predictor({header.event!r}, horizons={header.horizon_frames}, trained on "
+            f"{header.corpus!r}, path={str(self.path)!r})"
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of what decides scores: weights, shape and horizons, not the threshold."""
+        shape = self.header.model_dump_json(include={"classifier", "horizons"})
+        digest = hashlib.sha256(shape.encode("utf-8"))
+        for name, weights in sorted(self.classifier.state_dict().items()):
+            digest.update(name.encode("utf-8") + b"\0")
+            digest.update(weights.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def scores(self, features: Array) -> npt.NDArray[np.float32]:
-        """Return the probability of a positive label at the main horizon, float32 [T].
+        """Return the scores, 0 to 1, at the main horizon, float32 [T].
 
         Args:
             features: see `horizon_scores`.
@@ -154,7 +78,7 @@ class Predictor:
         return self.horizon_scores(features)[:, main]
 
     def horizon_scores(self, features: Array) -> npt.NDArray[np.float32]:
-        """Return the probability of a positive label at each horizon, float32 [T, H].
+        """Return the scores, 0 to 1, at each horizon, float32 [T, H].
 
         Args:
             features: [T, D], float16, bfloat16 or float32; a memory map is read block by block.
@@ -207,20 +131,94 @@ class Predictor:
             "alarms": alarms and alarms.model_dump(),
         }
         header = PredictorHeader.model_validate(self.header.model_dump() | update)
-        return type(self)(self.classifier, header)
+        return type(self)(self.classifier, header, self.path, self.loaded)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the loaded models: a copy loads its own."""
+        return {**vars(self), "loaded": {}}
 
     def save(self, path: Path) -> None:
         """Write weights and header to one safetensors file."""
         weights = {k: v.detach().cpu() for k, v in self.classifier.state_dict().items()}
         write_tensors(path, weights, key=_METADATA_KEY, text=self.header.model_dump_json())
 
+    def predict(
+        self,
+        waveform: Array | torch.Tensor,
+        sample_rate_hz: int,
+        *,
+        turns: "pd.DataFrame | Iterable[Sequence[Any]] | None" = None,
+        words: "pd.DataFrame | Iterable[Sequence[Any]] | None" = None,
+        laughs: "pd.DataFrame | Iterable[Sequence[Any]] | None" = None,
+        user: str | None = None,
+        checkpoint: str | Path | None = None,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        on_progress: Callable[[float], None] | None = None,
+    ) -> "Prediction":
+        """Score a waveform: is an event about to begin?
+
+        The first call loads Moshi and Mimi, which stay with this object. Features are scored block
+        by block and not kept. Calls from several threads wait for one another.
+
+        Args:
+            waveform: floats of -1 to 1: [N], one recording of all; or [C, N], with one speaker per
+                channel, who is the user once while the others are the system.
+            sample_rate_hz: of the waveform, any.
+            turns: who speaks when: rows of onset, offset (seconds) and speaker. A waveform [N] is
+                divided into a stream for each speaker by them.
+            words: what is said: rows of onset, offset (seconds), text and speaker; without one, it
+                is the speaker whose turn overlaps most.
+            laughs: rows of onset, offset (seconds); silenced, if the predictor was trained so.
+            user: only this speaker as the user, e.g. `channel_1`; None: everybody who speaks
+                enough.
+            checkpoint: folder of Moshi and Mimi; None: where they lay when the predictor was
+                trained, or the hub. It must be the same checkpoint.
+            device: where the models run.
+            on_progress: called now and then, from a thread, with the part that is done, 0 to 1.
+
+        Warns:
+            MissingInputWarning: the predictor was trained with turns, words or laughs, and none are
+                given; an empty list says that there are none.
+
+        Raises:
+            PredictorError: the predictor can't be used, or its checkpoint is not found.
+            AudioError: the waveform is empty, of another shape or type, or not finite.
+            CorpusError: turns, words or laughs can't be used.
+            CheckpointError: a file of the checkpoint is damaged.
+            DeviceError: the device is not there.
+        """
+        # moshi takes seconds to import, and whoever scores stored features does not need it.
+        from acoustic_event_prediction.prediction.waveform import predict_waveform  # noqa: PLC0415
+
+        return predict_waveform(
+            self,
+            waveform,
+            sample_rate_hz,
+            turns=turns,
+            words=words,
+            laughs=laughs,
+            user=user,
+            checkpoint=checkpoint,
+            device=device,
+            on_progress=on_progress,
+        )
+
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a predictor file; nothing in it is executed.
+
+        Args:
+            path: of a `predictor.safetensors`.
 
         Raises:
             PredictorError: there is no such file, or it is damaged, foreign or of another version.
         """
+        path = Path(path)
+        if not os.path.isfile(path):
+            raise PredictorError(
+                f"there is no predictor {path} (looked for {path.absolute()}); train one with "
+                "`kedro run --pipelines training,evaluation`, or give the path of another"
+            )
         try:
             weights, text = read_tensors(path, key=_METADATA_KEY)
             header = PredictorHeader.model_validate_json(text)
@@ -232,4 +230,4 @@ class Predictor:
                 "train one with `kedro run --pipelines training`, or give the path of another"
             ) from error
         classifier.eval()
-        return cls(classifier, header)
+        return cls(classifier, header, path)

@@ -138,7 +138,11 @@ class BlockWriter:
             if block.start + num_frames == row.episode.num_frames:
                 # Complete: the partitions appear now, not at the end of the batch. Syncing them to
                 # the disk takes its time, so the next block does not wait for it.
-                self._closed.append(self._closing.submit(row.files.close))
+                self._closed.append(self._closing.submit(self._close, row))
+
+    def _close(self, row: Row) -> None:
+        row.files.close()
+        self._listeners.on_stored(row.episode.episode_id, len(row.writers))
 
     def _give_up(self, row: Row, error: ProjectError) -> None:
         if row.given_up:

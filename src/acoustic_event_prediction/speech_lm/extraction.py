@@ -18,7 +18,7 @@ from acoustic_event_prediction.speech_lm.episode_input import (
     Listeners,
 )
 from acoustic_event_prediction.speech_lm.features import BlockPlan, FeatureStream
-from acoustic_event_prediction.speech_lm.rows import Row, open_rows, stream_indices
+from acoustic_event_prediction.speech_lm.rows import OpenWriter, Row, open_rows, stream_indices
 from acoustic_event_prediction.speech_lm.words import Word, text_tokens
 
 
@@ -31,10 +31,6 @@ def extract_batch(
 ) -> None:
     """Write the features of all assignments of some episodes, [T, D] each.
 
-    The episodes run side by side; shorter ones are padded at the end, which a causal model does not
-    notice. An episode whose audio can't be read is reported and leaves no file. The model never
-    waits for files: threads decode one block ahead of it and write one block behind it.
-
     Args:
         episodes: best of similar length.
         lm: the models.
@@ -45,13 +41,35 @@ def extract_batch(
     Raises:
         StoreError: a file can't be written; the rest would fail alike.
     """
+    open_writer = partial(_open_writer, store, lm.temporal.dim, settings.dtype)
+    encode_batch(episodes, lm, settings, open_writer, listeners)
+
+
+def encode_batch(
+    episodes: Sequence[EpisodeInput],
+    lm: SpeechLM,
+    settings: FeatureExtractionParams,
+    open_writer: OpenWriter,
+    listeners: Listeners,
+) -> None:
+    """Give the features of all assignments of some episodes to writers, block by block.
+
+    The episodes run side by side; shorter ones are padded at the end, which a causal model does not
+    notice. An episode whose audio can't be read is reported and leaves no file. The model never
+    waits for files: threads decode one block ahead of it and write one block behind it.
+
+    Args:
+        episodes: best of similar length.
+        lm: the models.
+        settings: parameters of the extraction; features have its dtype.
+        open_writer: opens what takes the features of one assignment.
+        listeners: told of progress and failures, in a thread.
+
+    Raises:
+        StoreError: a file can't be written; the rest would fail alike.
+    """
     with contextlib.ExitStack() as stack:
-        rows = open_rows(
-            episodes,
-            partial(_open_writer, store, lm.temporal.dim, settings.dtype),
-            listeners,
-            stack,
-        )
+        rows = open_rows(episodes, open_writer, listeners, stack)
         if rows:
             _run(rows, lm, settings, listeners)
 

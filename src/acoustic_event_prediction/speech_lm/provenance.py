@@ -13,7 +13,8 @@ from acoustic_event_prediction.corpus_params import StreamParams
 from acoustic_event_prediction.laughter import is_laughter
 from acoustic_event_prediction.params import FeatureExtractionParams
 
-_FORMAT = 2
+# Of the provenance; another number makes all stored features outdated.
+FORMAT = 2
 
 
 def feature_provenance(
@@ -89,7 +90,7 @@ def common_provenance(
         streams: parameters of the streams.
     """
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "checkpoint": dict(checkpoint),
         "streams": {"mask_laughter": streams.mask_laughter},
         "feature_extraction": settings.model_dump(exclude={"chunk_frames", "device"}),

@@ -6,6 +6,7 @@ system. Senders only append; readers only read whole lines.
 
 import contextlib
 import json
+import threading
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ class ChannelWriter:
     def __init__(self, directory: Path, number: int, *, sender: Sender = "rank") -> None:
         self._sender: Sender = sender
         self._number = number
+        self._lock = threading.Lock()
         self._open(directory)
 
     def _open(self, directory: Path) -> None:
@@ -32,13 +34,14 @@ class ChannelWriter:
         self._file = path.open("a", encoding="utf-8", buffering=1)
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Append one message.
+        """Append one message; threads may send side by side.
 
-        A rank sends `progress`, `failure`, `result`, `log`, `error` and `done`; when nodes share a
-        job also `met` and `ended`. A launcher sends `error` and `left`.
+        A rank sends `progress`, `failure`, `stored`, `result`, `log`, `error` and `done`; when
+        nodes share a job also `met` and `ended`. A launcher sends `error` and `left`.
         """
         message = {"kind": kind, self._sender: self._number, **fields}
-        self._file.write(json.dumps(message) + "\n")
+        with self._lock:
+            self._file.write(json.dumps(message) + "\n")
 
     def move_to(self, directory: Path) -> None:
         """Send a last message, `met`, that says where all others are to be found."""

@@ -84,7 +84,7 @@ def run_extraction(
     """
     total = sum(task.num_frames for shard in job.shards for task in shard) / FRAME_RATE_HZ
     work = Work(f"extracting {name}", name, "encoded", total)
-    run_by_episode(work, module, job, launcher, shared_folder)
+    require_all(run_by_episode(work, module, job, launcher, shared_folder), work)
 
 
 class Work(NamedTuple):
@@ -104,9 +104,14 @@ class Work(NamedTuple):
 
 
 def run_by_episode(
-    work: Work, module: str, job: Job, launcher: LauncherParams, shared_folder: Path
-) -> None:
-    """Have the workers do a job that is divided by episodes, and name the episodes that failed.
+    work: Work,
+    module: str,
+    job: Job,
+    launcher: LauncherParams,
+    shared_folder: Path,
+    on_stored: Callable[[str, int], None] = lambda *_: None,
+) -> dict[str, str]:
+    """Have the workers do a job that is divided by episodes.
 
     Args:
         work: for the log.
@@ -114,22 +119,34 @@ def run_by_episode(
         job: with all its shards.
         launcher: processes and nodes.
         shared_folder: see `run_workers`.
+        on_stored: see `Listeners`; called in this process.
+
+    Returns:
+        Why episodes failed, by their id.
 
     Raises:
-        WorkerError: some episodes, or a rank, failed.
+        WorkerError: a rank failed.
     """
     started = time.monotonic()
     with track(work.description, work.audio_seconds, "audio s") as advance:
-        reports = _Reports(advance)
+        reports = _Reports(advance, on_stored)
         run_workers(module, job, launcher, on_message=reports.hear, shared_folder=shared_folder)
     logger.info(
         "%s: %.0f of %.0f s of audio %s in %.0f s, loading included",
         *(work.name, reports.audio_seconds, work.audio_seconds, work.done),
         time.monotonic() - started,
     )
-    if reports.failures:
-        failures = sorted(reports.failures.items())
-        listed = "\n  ".join(f"{episode}: {error}" for episode, error in failures)
+    return reports.failures
+
+
+def require_all(failures: Mapping[str, str], work: Work) -> None:
+    """Check that no episode failed.
+
+    Raises:
+        WorkerError: names those that did.
+    """
+    if failures:
+        listed = "\n  ".join(f"{episode}: {error}" for episode, error in sorted(failures.items()))
         raise WorkerError(
             f"episodes that could not be {work.done}: {len(failures)}\n  {listed}\n"
             "The others are kept. Mend the files, or list the episodes under "
@@ -140,8 +157,9 @@ def run_by_episode(
 class _Reports:
     """What the workers of all ranks have said so far."""
 
-    def __init__(self, advance: Advance) -> None:
+    def __init__(self, advance: Advance, on_stored: Callable[[str, int], None]) -> None:
         self._advance = advance
+        self._on_stored = on_stored
         self.audio_seconds = 0.0
         self.failures: dict[str, str] = {}
 
@@ -152,5 +170,7 @@ class _Reports:
                 self._advance(message["amount"])
             case "failure":
                 self.failures[message["episode"]] = message["error"]
+            case "stored":
+                self._on_stored(message["episode"], message["assignments"])
             case "log":
                 logger.info("rank %d: %s", message["rank"], message["text"])

@@ -15,15 +15,16 @@ from acoustic_event_prediction.corpus.records import Assignment, AudioFile, Epis
 from acoustic_event_prediction.corpus_params import StreamParams
 from acoustic_event_prediction.errors import AudioError, CorpusError, ProjectError, WorkerError
 from acoustic_event_prediction.frames import FRAME_RATE_HZ
-from acoustic_event_prediction.laughter import is_laughter
 from acoustic_event_prediction.speech_lm.episode_input import (
     AssignmentInput,
     EpisodeInput,
     Listeners,
+    laugh_spans,
+    turn_spans,
+    words_of,
 )
 from acoustic_event_prediction.speech_lm.sources import EpisodeAudio
-from acoustic_event_prediction.speech_lm.streams import Span, pair_streams
-from acoustic_event_prediction.speech_lm.words import Word
+from acoustic_event_prediction.speech_lm.streams import pair_streams
 from acoustic_event_prediction.workers.channel import ChannelWriter
 from acoustic_event_prediction.workers.runtime import Job, Runtime
 
@@ -92,6 +93,9 @@ def listeners_of(channel: ChannelWriter) -> Listeners:
         on_frames=lambda episode_id, num_frames: channel.send(
             "progress", episode=episode_id, amount=num_frames / FRAME_RATE_HZ
         ),
+        on_stored=lambda episode_id, num_assignments: channel.send(
+            "stored", episode=episode_id, assignments=num_assignments
+        ),
     )
 
 
@@ -155,7 +159,7 @@ def require_unchanged(
         if now != provenance:
             raise CorpusError(
                 f"{', '.join(differences(provenance, now))} has changed while the run was going "
-                "on: another run has ingested the corpus; run again"
+                "on: another run has read the files anew; run again"
             )
 
 
@@ -176,7 +180,7 @@ def require_unchanged_file(file: AudioFile, root: Path) -> None:
         raise AudioError(f"{path} can't be read: {error}") from error
     if not unchanged:
         raise AudioError(
-            f"{path} has changed since it was ingested; run `kedro run --pipelines "
+            f"{path} has changed since it was read; of a corpus, run `kedro run --pipelines "
             "ingestion`, and then this again"
         )
 
@@ -218,16 +222,14 @@ def prepare_episode(
         root: folder of the corpus.
         streams: parameters of the streams.
     """
-    episode, source = task.episode, task.assignments[0].source
-    turns, words, events = tables["turns"], tables["words"], tables["events"]
-    separated = source == "separated"
+    episode = task.episode
+    separated = task.assignments[0].source == "separated"
+    tracks = {name: file.locate(root) for name, file in episode.tracks.items()}
     audio = EpisodeAudio(
         mix=None if separated else episode.audio.locate(root),
-        tracks={name: file.locate(root) for name, file in episode.tracks.items()}
-        if separated
-        else {},
-        turns={str(speaker): _spans(rows) for speaker, rows in turns.groupby("speaker")},
-        laughs=_spans(events[is_laughter(events["label"])]),
+        tracks=tracks if separated else {},
+        turns=turn_spans(tables["turns"]),
+        laughs=laugh_spans(tables["events"]),
     )
     return EpisodeInput(
         episode_id=episode.episode_id,
@@ -237,18 +239,9 @@ def prepare_episode(
             AssignmentInput(
                 assignment_id=assignment.assignment_id,
                 streams=pair_streams(assignment.user, assignment.systems, streams.mask_laughter),
-                words=_words(words[words["speaker"].isin(assignment.systems)]),
+                words=words_of(tables["words"], assignment.systems),
                 provenance=provenance,
             )
             for assignment, provenance in zip(task.assignments, task.provenances, strict=True)
         ],
     )
-
-
-def _spans(table: pd.DataFrame) -> list[Span]:
-    return list(zip(table["onset"].tolist(), table["offset"].tolist(), strict=True))
-
-
-def _words(table: pd.DataFrame) -> list[Word]:
-    columns = (table[name].tolist() for name in ("text", "onset", "offset"))
-    return [Word(*values) for values in zip(*columns, strict=True)]

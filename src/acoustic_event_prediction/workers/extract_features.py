@@ -54,14 +54,22 @@ def main(job: ExtractionJob, runtime: Runtime, channel: ChannelWriter) -> None:
     channel.send("log", text=f"loading the models on {where}")
     lm = load_speech_lm(job.checkpoint, runtime.device, getattr(torch, job.settings.precision))
     free_bytes = free_memory(runtime.device, runtime.local_world_size)
-    for batch in batches(tasks, lambda frames: _batch_size(lm, job.settings, frames, free_bytes)):
+    for batch in batches(tasks, lambda frames: batch_size(lm, job.settings, frames, free_bytes)):
         episodes = inputs.prepare(batch, listeners)
         extract_batch(episodes, lm, job.settings, features, listeners)
 
 
-def _batch_size(
+def batch_size(
     lm: SpeechLM, settings: FeatureExtractionParams, num_frames: int, free_bytes: int
 ) -> int:
+    """Return how many assignments may run side by side; see `assignments_per_batch`.
+
+    Args:
+        lm: the loaded models.
+        settings: of them, how streams are cut into blocks.
+        num_frames: of the longest stream.
+        free_bytes: memory that this process may still take.
+    """
     plan = BlockPlan.of(num_frames, settings.chunk_frames, settings.reset_every_seconds)
     return assignments_per_batch(lm, plan, free_bytes)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -109,7 +109,8 @@ class Inputs(NamedTuple):
     Attributes:
         training_set: partitions of both splits.
         fingerprints: of ids, features and labels.
-        features_provenance: what all partitions' headers have in common.
+        features_provenance: what all partitions' headers have in common, and the `sources` of their
+            streams, of which there may be several.
     """
 
     training_set: TrainingSet
@@ -201,8 +202,15 @@ def open_inputs(job: TrainingJob) -> Inputs:
             "features": digest({name: pair[0] for name, pair in fingerprints.items()}),
             "labels": digest({name: pair[1] for name, pair in fingerprints.items()}),
         },
-        common_part([header.provenance for header in headers.values()]),
+        common_part([header.provenance for header in headers.values()])
+        | {"sources": _sources(header.provenance for header in headers.values())},
     )
+
+
+def _sources(provenances: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return how the streams of the partitions were made: separated, diarization, mono."""
+    episodes = (provenance.get("episode", {}) for provenance in provenances)
+    return sorted({episode["source"] for episode in episodes if "source" in episode})
 
 
 def _settings(job: TrainingJob, inputs: Inputs, ranks: Ranks) -> dict[str, Any]:

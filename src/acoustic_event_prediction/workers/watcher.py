@@ -95,7 +95,7 @@ class Watcher:
                 self._add_error(self._ended, message)
             case "left":
                 self.left.add(message["node"])
-            case "progress" | "failure" | "result" | "log":
+            case "progress" | "failure" | "stored" | "result" | "log":
                 self._on_message(message)
 
     def _add_error(self, errors: list[Message], message: Message) -> None:

@@ -96,7 +96,14 @@ def test_a_plain_run_has_all_stages_and_nothing_that_is_run_by_name() -> None:
     configure_project("acoustic_event_prediction")
     pipelines = register_pipelines()
     check_nodes = {node.name for node in pipelines["causality_check"].nodes}
-    by_name = {"baselines", "causality_check", "comparison", "diarization", "horizon_sweep"}
+    by_name = {
+        "baselines",
+        "causality_check",
+        "comparison",
+        "diarization",
+        "horizon_sweep",
+        "prediction",
+    }
     stages = pipelines.keys() - by_name - {"__default__"}
     assert check_nodes == {"check_causality"}
     assert stages == {"ingestion", "feature_extraction", "labeling", "training", "evaluation"}

@@ -15,6 +15,7 @@ from acoustic_event_prediction.errors import TrainingError
 from acoustic_event_prediction.frame_arrays import write_frame_array
 from acoustic_event_prediction.labels import label_within
 from acoustic_event_prediction.params import (
+    CheckpointParams,
     LabelingParams,
     LauncherParams,
 )
@@ -32,6 +33,7 @@ LAUNCHER = LauncherParams(
 SUMMARY = {"labeling": LABELING.model_dump(), "splits": {}}
 EXTRACTION = extraction_params()
 STREAMS = stream_params()
+CHECKPOINT = CheckpointParams(hf_repo=None, revision=None, directory="models/moshi")
 FEATURE_SUMMARY = common_provenance({"lm": "1234"}, EXTRACTION, STREAMS)
 NAMES = ("train/a/u", "validation/b/u", "test/c/u")
 
@@ -72,7 +74,7 @@ def test_unusable_validation_is_refused_before_a_process_starts(split: str, mess
     with pytest.raises(TrainingError, match=message):
         train_predictor(
             *(features, labels, labels, FEATURE_SUMMARY, SUMMARY, TRAINING, LABELING, LAUNCHER),
-            *(EXTRACTION, STREAMS, "mine", catalog),
+            *(EXTRACTION, STREAMS, CHECKPOINT, "mine", catalog),
         )
 
 
@@ -82,7 +84,7 @@ def test_features_of_other_settings_are_refused() -> None:
     with pytest.raises(TrainingError, match=message):
         train_predictor(
             *({}, {}, {}, FEATURE_SUMMARY, SUMMARY, TRAINING, LABELING, LAUNCHER),
-            *(other, STREAMS, "mine", {}),
+            *(other, STREAMS, CHECKPOINT, "mine", {}),
         )
 
 
@@ -112,7 +114,9 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     rows = {name: generator.standard_normal((200, 5)).astype(np.float16) for name in NAMES}
     for name, array in rows.items():
         with entries["features"].writing(name) as part:
-            write_frame_array(part, array, {"checkpoint": {"lm": "1234"}, "audio": name})
+            source = "mono" if name.startswith("train") else "diarization"
+            facts = {"checkpoint": {"lm": "1234"}, "episode": {"audio": name, "source": source}}
+            write_frame_array(part, array, facts)
         assert isinstance(entries["features"].partition(name), FrameArrayDataset)
     entries["features"].save(list(NAMES))
     distances = {name: np.where(rows[name][:, 0] > 1, 3, 0).astype(np.int16) for name in NAMES}
@@ -128,6 +132,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "params:launcher": LAUNCHER,
         "params:feature_extraction": EXTRACTION,
         "params:streams": STREAMS,
+        "params:checkpoint": CHECKPOINT,
         "params:corpus": "mine",
         "worker_catalog": config,
     }
@@ -149,7 +154,11 @@ def test_predictor_says_what_it_was_trained_on(outputs: dict[str, Any]) -> None:
     assert header.classifier.model_dump() == {"num_features": 5, "num_horizons": 2, "hidden_dim": 4}
     assert header.training["frames_per_step"] == 64
     assert header.streams == STREAMS.model_dump()
-    assert header.features == {"checkpoint": {"lm": "1234"}}
+    assert header.checkpoint_folder == "models/moshi"
+    assert header.features == {
+        "checkpoint": {"lm": "1234"},
+        "sources": ["diarization", "mono"],
+    }
     assert 0 < header.horizons[0].prior < header.horizons[1].prior < 1
 
 

@@ -20,7 +20,7 @@ from acoustic_event_prediction.diarization import model_origin, require_pyannote
 from acoustic_event_prediction.errors import AudioError, StoreError, WorkerError
 from acoustic_event_prediction.params import LauncherParams
 from acoustic_event_prediction.workers.diarize_episodes import DiarizationJob
-from acoustic_event_prediction.workers.episode_run import Work, run_by_episode
+from acoustic_event_prediction.workers.episode_run import Work, require_all, run_by_episode
 from acoustic_event_prediction.workers.launch import count_processes
 from acoustic_event_prediction.workers.sharding import balance
 
@@ -168,13 +168,9 @@ def _run(
 ) -> None:
     seconds = [episode.duration_seconds for episode in waiting]
     shards = balance(waiting, seconds, count_processes(launcher) * launcher.nnodes)
-    run_by_episode(
-        Work("finding who speaks when", "diarization", "diarized", sum(seconds)),
-        _WORKER,
-        job.model_copy(update={"shards": shards}),
-        launcher,
-        shared_folder,
-    )
+    work = Work("finding who speaks when", "diarization", "diarized", sum(seconds))
+    shared_job = job.model_copy(update={"shards": shards})
+    require_all(run_by_episode(work, _WORKER, shared_job, launcher, shared_folder), work)
 
 
 def _require_written(outdated: Mapping[str, str], folder: Path) -> None:

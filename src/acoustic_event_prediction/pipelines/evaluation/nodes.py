@@ -7,7 +7,8 @@ import pandas as pd
 
 from acoustic_event_prediction.bootstrap import Interval
 from acoustic_event_prediction.errors import ProjectError
-from acoustic_event_prediction.models.predictor import AlarmSettings, Predictor
+from acoustic_event_prediction.models.predictor import Predictor
+from acoustic_event_prediction.models.predictor_header import AlarmSettings
 from acoustic_event_prediction.params import EvaluationParams
 from acoustic_event_prediction.pipelines.evaluation.measuring import (
     OperatingPoint,

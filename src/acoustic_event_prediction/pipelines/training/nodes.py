@@ -16,14 +16,15 @@ from acoustic_event_prediction.models.checkpoints import CheckpointFolder, Check
 from acoustic_event_prediction.models.classifier import FrameClassifier
 from acoustic_event_prediction.models.history import History, auprcs, best_epoch
 from acoustic_event_prediction.models.learner import CLASSIFIER, load_classifier
-from acoustic_event_prediction.models.predictor import (
+from acoustic_event_prediction.models.predictor import Predictor
+from acoustic_event_prediction.models.predictor_header import (
     ClassifierHeader,
     HorizonSummary,
-    Predictor,
     PredictorHeader,
 )
 from acoustic_event_prediction.models.training_set import count_classes, require_both_classes
 from acoustic_event_prediction.params import (
+    CheckpointParams,
     FeatureExtractionParams,
     LabelingParams,
     LauncherParams,
@@ -60,6 +61,7 @@ def train_predictor(
     launcher: LauncherParams,
     feature_extraction: FeatureExtractionParams,
     streams: StreamParams,
+    checkpoint: CheckpointParams,
     corpus: str,
     worker_catalog: Mapping[str, dict[str, Any]],
 ) -> TrainingResult:
@@ -78,6 +80,7 @@ def train_predictor(
         launcher: processes.
         feature_extraction: how the features should have been made; its device is used here as well.
         streams: likewise.
+        checkpoint: where it lies, for the predictor's header.
         corpus: name of the corpus, for the predictor's header.
         worker_catalog: resolved catalog entries, for the workers.
 
@@ -127,7 +130,7 @@ def train_predictor(
             shared_folder=job.open_entry("training_checkpoints").load(),
         )
     checkpoints = job.open_checkpoints()
-    predictor = make_predictor(checkpoints, job, streams, corpus)
+    predictor = make_predictor(checkpoints, job, streams, checkpoint, corpus)
     _recommend(predictor, training)
     return TrainingResult(predictor, _history_table(checkpoints.load("last").header.history))
 
@@ -164,7 +167,11 @@ def check_partitions(features: Partitions, labels: Partitions) -> None:
 
 
 def make_predictor(
-    checkpoints: CheckpointFolder, job: TrainingJob, streams: StreamParams, corpus: str
+    checkpoints: CheckpointFolder,
+    job: TrainingJob,
+    streams: StreamParams,
+    checkpoint: CheckpointParams,
+    corpus: str,
 ) -> Predictor:
     """Return each horizon's best epoch as a predictor; its threshold is not chosen yet."""
     training, header = job.training, checkpoints.load("last").header
@@ -191,6 +198,7 @@ def make_predictor(
             | {"frames_per_step": header.settings[FRAMES_PER_STEP]},
             streams=streams.model_dump(),
             features=header.features_provenance,
+            checkpoint_folder=checkpoint.directory,
         ),
     )
 

@@ -29,6 +29,7 @@ def create_pipeline(
                     "params:launcher",
                     feature_extraction,
                     "params:streams",
+                    "params:checkpoint",
                     "params:corpus",
                     "worker_catalog",
                 ],
