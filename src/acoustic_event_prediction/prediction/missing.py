@@ -54,4 +54,5 @@ def find_missing(
 
 def missing_notes(missing: Sequence[str]) -> list[str]:
     """Return what a recording lacks and what to do, as sentences for its page."""
-    return [f"{problem}. To do: {remedy}." for problem, remedy in map(MISSING.__getitem__, missing)]
+    pairs = [MISSING[kind] for kind in missing]
+    return [f"{problem[0].upper()}{problem[1:]}. To do: {remedy}." for problem, remedy in pairs]
