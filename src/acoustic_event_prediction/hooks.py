@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.params import GlobalParams, LauncherParams, ProjectParams
 from acoustic_event_prediction.prediction.tables import recordings_text
-from acoustic_event_prediction.report.cells import headline_text
+from acoustic_event_prediction.report.cells import headline_text, place_text
 
 # Several nodes work towards them, and a second run would change under the first what it reads.
 _LOCKED_FROM_THE_START = {"recording_predictions"}
@@ -292,5 +292,4 @@ def _place(catalog: DataCatalog, name: str) -> str:
     dataset = catalog.get(name)
     assert dataset is not None
     described = dataset._describe()
-    path = Path(described.get("filepath") or described["path"])
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return place_text(Path(described.get("filepath") or described["path"]))

@@ -74,8 +74,7 @@ class Predictor:
         Raises:
             PredictorError: see `horizon_scores`.
         """
-        main = self.header.horizon_frames.index(self.header.shift_frames)
-        return self.horizon_scores(features)[:, main]
+        return self.horizon_scores(features)[:, self.header.main_output]
 
     def horizon_scores(self, features: Array) -> npt.NDArray[np.float32]:
         """Return the scores, 0 to 1, at each horizon, float32 [T, H].

@@ -114,6 +114,11 @@ class PredictorHeader(_Header):
         return self
 
     @property
+    def main_output(self) -> int:
+        """Number of the output that is for the main horizon."""
+        return self.horizon_frames.index(self.shift_frames)
+
+    @property
     def horizon_frames(self) -> tuple[int, ...]:
         """Horizon of each output, in frames."""
         return tuple(summary.shift_frames for summary in self.horizons)

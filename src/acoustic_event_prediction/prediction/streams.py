@@ -195,7 +195,7 @@ def _choose_users(
 def _says_nobody(turns: Path | None, reading: EpisodeReading) -> bool:
     """Return whether a file of turns was given, which has none."""
     if turns is not None:
-        reading.findings.warn(turns, "has no turns, so all is one stream")
+        reading.findings.warn(turns, "has no turns")
     return turns is not None
 
 

@@ -168,7 +168,7 @@ def predict_waveform(
         ],
     )
     scores = _score(predictor, episode, models, requirements, on_progress)  # [U, T, H]
-    main = scores[:, :, predictor.header.horizon_frames.index(predictor.header.shift_frames)]
+    main = scores[:, :, predictor.header.main_output]
     return Prediction(
         users=tuple(pairs),
         horizons=predictor.header.horizon_frames,

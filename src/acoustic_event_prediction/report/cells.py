@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from acoustic_event_prediction.frames import FRAME_MILLISECONDS
@@ -140,3 +141,9 @@ def headline_text(values: Mapping[str, Any]) -> str:
         f"AUPRC {values['auprc']:.4f}, {values['auprc'] / values['prevalence']:.1f} times the "
         f"prevalence of {values['prevalence']:.4f}; AUROC {values['auroc']:.3f}"
     )
+
+
+def place_text(path: Path) -> str:
+    """Return a path, relative to the working directory if it lies below."""
+    whole, here = path.absolute(), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)

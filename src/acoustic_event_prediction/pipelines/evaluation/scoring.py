@@ -115,7 +115,7 @@ def _score_partition(
         "frame": frame,
         "time_seconds": start_of(frame),
         "user": name.rpartition("/")[2],
-        "score": scores[:, horizons.index(predictor.header.shift_frames)],
+        "score": scores[:, predictor.header.main_output],
         "label": np.asarray(labels, dtype=np.int8),
         "ignore": ignored_frames(
             *(onsets, offsets, len(labels)),

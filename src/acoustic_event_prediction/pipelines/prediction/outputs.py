@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +31,7 @@ from acoustic_event_prediction.report.cells import (
     clock,
     event_text,
     horizon_text,
+    place_text,
     rule_text,
 )
 from acoustic_event_prediction.report.recording_page import render_recording_page
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 _MOST_THREADS = 8
 _DPI = 150
 _SOURCES = {
-    "separated": "one stream per channel",
+    "separated": "one stream per channel or track",
     "diarization": "one stream per speaker, by turns",
     "mono": "one stream",
 }
@@ -211,7 +211,7 @@ class OutputWriter:
         users = [assignment.user for assignment in recording.assignments]
         return {
             "recording": {
-                "file": place_below(self._notes.root / episode.audio.path),
+                "file": place_text(self._notes.root / episode.audio.path),
                 "sha256": episode.audio.sha256,
                 "duration_seconds": episode.duration_seconds,
                 "num_frames": episode.num_frames,
@@ -222,7 +222,7 @@ class OutputWriter:
                 "missing": list(self._notes.missing[episode.episode_id]),
             },
             "predictor": {
-                "file": place_below(setup.path),
+                "file": place_text(setup.path),
                 "fingerprint": setup.predictor.fingerprint,
                 "trained_on": header.corpus,
                 "event": header.event,
@@ -249,7 +249,7 @@ def _scored(recording: HeardRecording, setup: PredictionSetup, scores: Any) -> S
     values = np.stack(
         [np.array(scores.partition(item.assignment_id).load()) for item in recording.assignments]
     )  # [U, T, H]
-    main = values[:, :, header.horizon_frames.index(header.shift_frames)]
+    main = values[:, :, header.main_output]
     return ScoredRecording(
         name=episode.name,
         duration_seconds=episode.duration_seconds,
@@ -272,7 +272,7 @@ def _page_facts(recording: HeardRecording, setup: PredictionSetup) -> list[tuple
         ("Event", event_text(header.event, header.target)),
         ("Horizon", _horizons_text(header)),
         ("Alarms", rule_text(asdict(setup.rule))),
-        ("Predictor", f"{place_below(setup.path)}, trained on {header.corpus}"),
+        ("Predictor", f"{place_text(setup.path)}, trained on {header.corpus}"),
         ("Checkpoint", checkpoint_text(header.features)),
         ("Package", version("acoustic-event-prediction")),
     ]
@@ -282,9 +282,3 @@ def _horizons_text(header: PredictorHeader) -> str:
     others = [str(frames) for frames in header.horizon_frames if frames != header.shift_frames]
     main = horizon_text(header.shift_frames)
     return f"{main}; scores at {', '.join(others)} frames are in scores.csv" if others else main
-
-
-def place_below(path: Path) -> str:
-    """Return a path, relative to the working directory if it lies below."""
-    whole, here = path.absolute(), Path.cwd()
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
