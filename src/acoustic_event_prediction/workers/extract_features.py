@@ -1,5 +1,6 @@
 """One torchrun rank of the feature extraction: encodes its share of the episodes."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -9,6 +10,7 @@ from acoustic_event_prediction.params import FeatureExtractionParams
 from acoustic_event_prediction.speech_lm.batch_size import assignments_per_batch, free_memory
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM, load_speech_lm
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
+from acoustic_event_prediction.speech_lm.episode_input import EpisodeInput, Listeners
 from acoustic_event_prediction.speech_lm.extraction import extract_batch
 from acoustic_event_prediction.speech_lm.features import BlockPlan
 from acoustic_event_prediction.speech_lm.provenance import feature_provenance
@@ -16,6 +18,7 @@ from acoustic_event_prediction.workers.channel import ChannelWriter
 from acoustic_event_prediction.workers.episode_tasks import (
     Describe,
     EpisodeInputs,
+    EpisodeTask,
     ShardedJob,
     batches,
     listeners_of,
@@ -49,27 +52,43 @@ def main(job: ExtractionJob, runtime: Runtime, channel: ChannelWriter) -> None:
         return
     inputs = EpisodeInputs.of(job, job.streams, job.describe)
     features = job.open_entry("features")
+
+    def encode(episodes: list[EpisodeInput], lm: SpeechLM, listeners: Listeners) -> None:
+        extract_batch(episodes, lm, job.settings, features, listeners)
+
+    run_batches(job, tasks, inputs, encode, runtime, channel)
+
+
+def run_batches(
+    job: ExtractionJob,
+    tasks: Sequence[EpisodeTask],
+    inputs: EpisodeInputs,
+    encode: Callable[[list[EpisodeInput], SpeechLM, Listeners], None],
+    runtime: Runtime,
+    channel: ChannelWriter,
+) -> None:
+    """Load the models, and give them the tasks in batches, the longest first.
+
+    Args:
+        job: checkpoint and settings.
+        tasks: of this rank.
+        inputs: read what the tasks need.
+        encode: what is done with a batch.
+        runtime: where the models live.
+        channel: told of all that happens.
+    """
     listeners = listeners_of(channel)
     where = f"{runtime.device} ({job.settings.precision})"
     channel.send("log", text=f"loading the models on {where}")
     lm = load_speech_lm(job.checkpoint, runtime.device, getattr(torch, job.settings.precision))
     free_bytes = free_memory(runtime.device, runtime.local_world_size)
-    for batch in batches(tasks, lambda frames: batch_size(lm, job.settings, frames, free_bytes)):
-        episodes = inputs.prepare(batch, listeners)
-        extract_batch(episodes, lm, job.settings, features, listeners)
+    for batch in batches(tasks, lambda frames: _batch_size(lm, job.settings, frames, free_bytes)):
+        encode(inputs.prepare(batch, listeners), lm, listeners)
 
 
-def batch_size(
+def _batch_size(
     lm: SpeechLM, settings: FeatureExtractionParams, num_frames: int, free_bytes: int
 ) -> int:
-    """Return how many assignments may run side by side; see `assignments_per_batch`.
-
-    Args:
-        lm: the loaded models.
-        settings: of them, how streams are cut into blocks.
-        num_frames: of the longest stream.
-        free_bytes: memory that this process may still take.
-    """
     plan = BlockPlan.of(num_frames, settings.chunk_frames, settings.reset_every_seconds)
     return assignments_per_batch(lm, plan, free_bytes)
 

@@ -8,28 +8,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.errors import WorkerError
 from acoustic_event_prediction.frame_arrays import Array, FrameArrayWriter
 from acoustic_event_prediction.models.predictor import Predictor
-from acoustic_event_prediction.speech_lm.batch_size import free_memory
-from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm
+from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
 from acoustic_event_prediction.speech_lm.episode_input import (
     AssignmentInput,
     EpisodeInput,
     FeatureStore,
+    Listeners,
 )
 from acoustic_event_prediction.speech_lm.extraction import encode_batch
 from acoustic_event_prediction.workers.channel import ChannelWriter
-from acoustic_event_prediction.workers.episode_tasks import (
-    EpisodeInputs,
-    batches,
-    listeners_of,
-    own_shard,
-)
-from acoustic_event_prediction.workers.extract_features import ExtractionJob, batch_size
+from acoustic_event_prediction.workers.episode_tasks import EpisodeInputs, own_shard
+from acoustic_event_prediction.workers.extract_features import ExtractionJob, run_batches
 from acoustic_event_prediction.workers.runtime import Runtime, run_worker
 
 
@@ -65,13 +59,11 @@ def main(job: ScoringJob, runtime: Runtime, channel: ChannelWriter) -> None:
     tables = {name: job.open_entry(name) for name in ("turns", "words", "events")}
     inputs = EpisodeInputs(tables, job.root, job.streams, job.describe_scores)
     open_writer = partial(_open_writer, job.open_entry("scores"), predictor)
-    listeners = listeners_of(channel)
-    where = f"{runtime.device} ({job.settings.precision})"
-    channel.send("log", text=f"loading the models on {where}")
-    lm = load_speech_lm(job.checkpoint, runtime.device, getattr(torch, job.settings.precision))
-    free_bytes = free_memory(runtime.device, runtime.local_world_size)
-    for batch in batches(tasks, lambda frames: batch_size(lm, job.settings, frames, free_bytes)):
-        encode_batch(inputs.prepare(batch, listeners), lm, job.settings, open_writer, listeners)
+
+    def encode(episodes: list[EpisodeInput], lm: SpeechLM, listeners: Listeners) -> None:
+        encode_batch(episodes, lm, job.settings, open_writer, listeners)
+
+    run_batches(job, tasks, inputs, encode, runtime, channel)
 
 
 class _ScoreWriter:
