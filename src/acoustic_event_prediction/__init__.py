@@ -16,11 +16,12 @@ that it calls.
     shuffled_frames   frames of all partitions in random order, in bounded memory
     speech_lm/        Mimi and Moshi: streams -> features
     models/           classifier, losses, training loop, predictor file
-    prediction/       a predictor on new recordings, or on a waveform
+    prediction/       a predictor on new recordings, on a waveform, or on sound while it comes
     baselines/        features and scores of simpler systems
     curves            exact counts at every threshold; `metrics`, `thresholds`, `calibration` and
                       `bootstrap` build on them
-    alarms            scores -> alarms; `event_metrics` and `alarm_tuning` say how good they are
+    alarms            scores -> alarms (`alarm_state`: as they come); `event_metrics` and
+                      `alarm_tuning` say how good they are
     target_events     the predicted events of a partition: bouts, and the frames they cover
     figures           curves and matrices; `figures_*` the others, `figure_style` what they share
     scored_recording  scores and alarms of one recording; `figures_recording` draws them

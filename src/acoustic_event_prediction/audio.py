@@ -138,18 +138,47 @@ class MonoReader:
             yield np.zeros(missing, np.float32)
 
     def _resampled_blocks(self) -> Iterator[Samples]:
-        rate = self.header.sample_rate_hz
-        mixed = map(_mix_down, self._decoder)
-        if rate == self._target_rate_hz:
-            yield from mixed
-            return
-        resampler = soxr.ResampleStream(rate, self._target_rate_hz, num_channels=1, dtype="float32")
-        for block in mixed:
-            yield resampler.resample_chunk(block)
-        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        resampler = Resampler(self.header.sample_rate_hz, self._target_rate_hz)
+        for block in self._decoder:
+            yield resampler.push(mix_down(block))
+        yield resampler.finish()
 
 
-def _mix_down(block: Samples) -> Samples:
+class Resampler:
+    """Another rate for sound that comes in blocks; at equal rates it gives the samples as they are.
+
+    What comes out does not depend on the sizes of the blocks. It comes late, by the length of the
+    filter.
+
+    Args:
+        rate_hz: of the samples that go in.
+        target_rate_hz: of those that come out.
+    """
+
+    def __init__(self, rate_hz: int, target_rate_hz: int) -> None:
+        self._stream = None
+        if rate_hz != target_rate_hz:
+            self._stream = soxr.ResampleStream(
+                rate_hz, target_rate_hz, num_channels=1, dtype="float32"
+            )
+
+    def push(self, samples: Samples) -> Samples:
+        """Take the next samples, float32 [n], and return what is ready, float32 [m]."""
+        if self._stream is None:
+            return samples
+        resampled: Samples = self._stream.resample_chunk(samples)
+        return resampled
+
+    def finish(self) -> Samples:
+        """Return the samples that were still held back; nothing can be pushed after that."""
+        rest = np.zeros(0, np.float32)
+        if self._stream is None:
+            return rest
+        resampled: Samples = self._stream.resample_chunk(rest, last=True)
+        return resampled
+
+
+def mix_down(block: Samples) -> Samples:
     """Average the channels: [n, C] to [n]."""
     if block.shape[1] == 1:
         return block[:, 0]

@@ -55,7 +55,7 @@ from acoustic_event_prediction.speech_lm.checkpoint import load_speech_lm
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint, locate_checkpoint
 from acoustic_event_prediction.speech_lm.episode_input import EpisodeInput, Listeners
 from acoustic_event_prediction.speech_lm.extraction import extract_batch
-from acoustic_event_prediction.speech_lm.words import text_tokens
+from acoustic_event_prediction.speech_lm.words import TextRow
 from acoustic_event_prediction.workers.episode_tasks import EpisodeTask, prepare_episode
 from acoustic_event_prediction.workers.launch import worker_environment
 
@@ -142,9 +142,16 @@ class ReferenceDesign:
                         system, user = torch.from_numpy(reader.read(num_samples))
                 pieces = []
                 size = RESET_SECONDS * MODEL_SAMPLE_RATE_HZ
+                row = TextRow(
+                    self.tokenizer.encode,
+                    placement="words",
+                    tokens=self.tokens,
+                    reset_frames=size // SAMPLES_PER_FRAME,
+                )
+                row.add(assignment.words)
                 for start in range(0, num_samples, size):
                     piece = slice(start, start + size)
-                    text = self._text(assignment.words, start, len(user[piece]))
+                    text = torch.from_numpy(row.read(len(user[piece]) // SAMPLES_PER_FRAME))
                     with timed(seconds, "mimi"):
                         voices = [
                             self.mimi.encode(user[None, None, piece])[0],
@@ -155,17 +162,6 @@ class ReferenceDesign:
                 with timed(seconds, "save"):
                     path = folder / f"{assignment.assignment_id.replace('/', '_')}.npy"
                     np.save(path, torch.cat(pieces).numpy())
-
-    def _text(self, words: Any, start: int, num_samples: int) -> torch.Tensor:
-        row = text_tokens(
-            words,
-            self.tokenizer.encode,
-            start_frame=start // SAMPLES_PER_FRAME,
-            num_frames=num_samples // SAMPLES_PER_FRAME,
-            placement="words",
-            tokens=self.tokens,
-        )
-        return torch.from_numpy(row)
 
     def _hidden(self, codes: torch.Tensor) -> torch.Tensor:
         initial = self.lm._get_initial_token()

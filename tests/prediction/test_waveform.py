@@ -12,7 +12,7 @@ from acoustic_event_prediction import Predictor
 from acoustic_event_prediction.alarms import AlarmRule
 from acoustic_event_prediction.errors import AudioError, CorpusError, DeviceError
 from acoustic_event_prediction.models.predictor import PredictorError
-from acoustic_event_prediction.prediction.waveform import MissingInputWarning
+from acoustic_event_prediction.prediction.given_waveform import MissingInputWarning
 from tests.conftest import SAMPLE
 from tests.prediction.made import sample_predictor, saved
 
@@ -184,8 +184,16 @@ def test_an_unknown_device_is_named(predictor: Predictor, noise: np.ndarray) -> 
 
 
 def test_words_of_strangers_are_refused(predictor: Predictor, noise: np.ndarray) -> None:
-    with pytest.raises(CorpusError, match="words are of Ann, the streams are of channel_1"):
+    with pytest.raises(CorpusError, match="words are of Ann, those of channel_1"):
         predictor.predict(noise, RATE, words=[(1.0, 1.2, "hello", "Ann")])
+    own = [(1.0, 1.2, "hello", "channel_1")]
+    with pytest.raises(CorpusError, match="are of channel_1, those of channel_2 are read"):
+        predictor.predict(noise, RATE, words=own, user="channel_1")
+    with pytest.warns(MissingInputWarning, match="all is one stream") as told:
+        predictor.predict(noise[0], RATE, words=own, turns=[])
+    assert told[0].filename == __file__
+    with pytest.raises(AudioError, match="a name, where samples are needed"):
+        predictor.predict("talk.wav", RATE)  # type: ignore[arg-type]
     with pytest.raises(CorpusError, match="words name no speaker"):
         predictor.predict(noise, RATE, words=[(1.0, 1.2, "hello")])
 
@@ -212,6 +220,7 @@ def test_progress_ends_with_all_of_it(predictor: Predictor, noise: np.ndarray) -
         (np.zeros(100, np.int16), RATE, "full scale"),
         (np.zeros((1, 1, 9), np.float32), RATE, "shape"),
         (np.full(9, np.nan, np.float32), RATE, "NaN or infinite"),
+        (np.ma.masked_greater(np.linspace(0, 1, 9), 0.5), RATE, r"masked array.*filled\(0\.0\)"),
         (np.full(9, 20_000.0), RATE, r"reach 2e\+04, full scale is 1"),
         (np.zeros(9, np.float32), 0, "rate of 0"),
         (np.zeros(9, np.float32), 8000.5, "rate of 8000.5"),

@@ -1,5 +1,5 @@
 from acoustic_event_prediction.speech_lm.temporal import TokenIds
-from acoustic_event_prediction.speech_lm.words import Word, text_tokens
+from acoustic_event_prediction.speech_lm.words import TextRow, Word
 
 PAD, END = 3, 0
 TOKENS = TokenIds(
@@ -14,15 +14,16 @@ TOKENS = TokenIds(
 VOCABULARY = {"hi": [10], "hello": [20, 21, 22], "you": [30]}
 
 
-def row(words: list[Word], *, placement: str = "words", start: int = 0, frames: int = 10) -> list:
-    return text_tokens(
-        words,
-        VOCABULARY.__getitem__,
-        start_frame=start,
-        num_frames=frames,
-        placement=placement,
-        tokens=TOKENS,
-    ).tolist()
+def text_row(*, placement: str = "words", reset_frames: int | None = None) -> TextRow:
+    return TextRow(
+        VOCABULARY.__getitem__, placement=placement, tokens=TOKENS, reset_frames=reset_frames
+    )
+
+
+def row(words: list[Word], *, placement: str = "words", frames: int = 10) -> list:
+    made = text_row(placement=placement)
+    made.add(words)
+    return made.read(frames).tolist()
 
 
 def test_tokens_follow_one_another_from_the_words_first_frame_after_a_mark() -> None:
@@ -53,9 +54,28 @@ def test_words_at_end_come_in_the_frame_in_which_they_end_and_unannounced() -> N
     assert row(words, placement="words_at_end") == [PAD] * 5 + [20, 21, 22, PAD, PAD]
 
 
-def test_a_later_segment_forgets_words_that_began_before_it() -> None:
-    words = [Word("hello", 0.32, 0.5), Word("hi", 0.56, 0.7)]
-    assert row(words, start=5, frames=4) == [PAD, END, 10, PAD]
+def test_after_a_reset_nothing_is_left_of_a_word_and_the_first_one_has_no_mark() -> None:
+    made = text_row(reset_frames=5)
+    made.add([Word("hello", 0.24, 0.5), Word("hi", 0.56, 0.7), Word("you", 0.8, 0.9)])
+    # Frames 0 to 4, 5 to 9, 10 and 11.
+    expected = [[PAD, PAD, END, 20, 21], [PAD, END, 10, PAD, PAD], [30, PAD]]
+    assert [made.read(len(part)).tolist() for part in expected] == expected
+
+
+def test_words_may_come_while_the_row_is_read() -> None:
+    early, late = [Word("hello", 0.08, 0.3)], [Word("you", 0.56, 0.62)]  # frames 1 and 7
+    made = text_row()
+    made.add(early)
+    first = made.read(6).tolist()
+    made.add(late)
+    assert first + made.read(4).tolist() == row(early + late)
+
+
+def test_a_word_that_comes_too_late_begins_at_once() -> None:
+    made = text_row()
+    assert made.read(4).tolist() == [PAD] * 4
+    made.add([Word("hello", 0.08, 0.3)])
+    assert made.read(4).tolist() == [20, 21, 22, PAD]
 
 
 def test_later_words_do_not_change_earlier_frames_at_words_end() -> None:

@@ -22,9 +22,12 @@ from acoustic_event_prediction.models.tensor_file import read_tensors, write_ten
 if TYPE_CHECKING:
     import pandas as pd
 
+    from acoustic_event_prediction.alarms import AlarmRule
+    from acoustic_event_prediction.prediction.live import Listener
     from acoustic_event_prediction.prediction.waveform import Prediction
 
 _METADATA_KEY = "predictor"
+_MOST_SHOWN = 40
 
 
 class PredictorError(ProjectError):
@@ -202,6 +205,55 @@ class Predictor:
             on_progress=on_progress,
         )
 
+    def listen(
+        self,
+        sample_rate_hz: int,
+        num_channels: int = 1,
+        *,
+        user: str | None = None,
+        with_words: bool = False,
+        rule: "AlarmRule | None" = None,
+        checkpoint: str | Path | None = None,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+    ) -> "Listener":
+        """Score sound while it comes; close what is returned, or use it in a `with` statement.
+
+        The scores are those of `predict` for the same sound. Until it is closed, this predictor
+        can't be used for anything else that needs the models.
+
+        Args:
+            sample_rate_hz: of the sound, any.
+            num_channels: 1, all in one stream; or more, with one speaker per channel.
+            user: only this speaker as the user, e.g. `channel_1`; None: everybody in turn.
+            with_words: what is said will be pushed as well, when it is known.
+            rule: how scores become alarms; None: the predictor's own.
+            checkpoint: see `predict`.
+            device: where the models run.
+
+        Warns:
+            MissingInputWarning: the predictor was trained with turns, words or laughs that will not
+                be there.
+
+        Raises:
+            PredictorError: the predictor can't be used, its checkpoint is not found, or it listens
+                already.
+            AudioError, CorpusError: no such rate, number of channels or user.
+            CheckpointError: a file of the checkpoint is damaged.
+            DeviceError: the device is not there.
+        """
+        from acoustic_event_prediction.prediction.live import Listener  # noqa: PLC0415
+
+        return Listener(
+            self,
+            sample_rate_hz,
+            num_channels,
+            user=user,
+            with_words=with_words,
+            rule=rule,
+            checkpoint=checkpoint,
+            device=device,
+        )
+
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a predictor file; nothing in it is executed.
@@ -222,6 +274,9 @@ class Predictor:
             weights, text = read_tensors(path, key=_METADATA_KEY)
             header = PredictorHeader.model_validate_json(text)
             classifier = FrameClassifier(**header.classifier.model_dump())
+            # torch would name them as they are, control characters and all.
+            if unknown := sorted(set(weights) - set(classifier.state_dict())):
+                raise ValueError(f"unknown weights, the first: {unknown[0][:_MOST_SHOWN]!a}")
             classifier.load_state_dict(weights)
         except (ValueError, RuntimeError) as error:
             raise PredictorError(

@@ -67,21 +67,26 @@ class GivenTables:
         )
 
     def require_speakers(self, speakers: Collection[str]) -> None:
-        """Check that the words are of those whose streams are heard, where several speak.
+        """Check that the words are of those whose words are read.
 
         Args:
-            speakers: of the streams.
+            speakers: those, at least one.
 
         Raises:
             CorpusError: there are words, and none is of anybody there.
         """
-        written = set(self.words["speaker"].dropna())
-        if len(speakers) > 1 and not self.words.empty and written.isdisjoint(speakers):
-            whose = f"are of {', '.join(sorted(written))}" if written else "name no speaker"
+        if self.has_words_of_others(speakers):
+            written = sorted(set(self.words["speaker"].dropna()))
+            whose = f"are of {', '.join(written)}" if written else "name no speaker"
             raise CorpusError(
-                f"words {whose}, the streams are of {', '.join(sorted(speakers))}: name them in "
-                "the column speaker, or give words=[] if they are not known"
+                f"words {whose}, those of {', '.join(sorted(speakers))} are read: name them in "
+                "the column speaker, or leave words out if they are not known"
             )
+
+    def has_words_of_others(self, speakers: Collection[str]) -> bool:
+        """Return whether there are words, and none is of anybody among some speakers."""
+        written = set(self.words["speaker"].dropna())
+        return not self.words.empty and written.isdisjoint(speakers)
 
 
 def _as_table(

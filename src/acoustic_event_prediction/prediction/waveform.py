@@ -1,9 +1,6 @@
 """Scores of a waveform that lies in memory, computed in this process."""
 
 import contextlib
-import os
-import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,25 +11,26 @@ import pandas as pd
 import torch
 
 from acoustic_event_prediction.alarms import AlarmRule
-from acoustic_event_prediction.assignments import pair_speakers
 from acoustic_event_prediction.audio import read_header
 from acoustic_event_prediction.audio_source import HeldWaveform
 from acoustic_event_prediction.corpus.records import Source
 from acoustic_event_prediction.devices import choose_device
-from acoustic_event_prediction.errors import CorpusError, ProjectError
+from acoustic_event_prediction.errors import ProjectError
 from acoustic_event_prediction.frame_arrays import Array
 from acoustic_event_prediction.frames import count_frames, start_of
 from acoustic_event_prediction.models.predictor import Predictor
 from acoustic_event_prediction.prediction.given_tables import GivenTables, Rows
-from acoustic_event_prediction.prediction.missing import MISSING, find_missing
-from acoustic_event_prediction.prediction.requirements import (
-    Requirements,
-    choose_rule,
-    find_checkpoint,
+from acoustic_event_prediction.prediction.given_waveform import (
+    as_samples,
+    choose_pairs,
+    warn_of,
+    warn_of_missing,
 )
+from acoustic_event_prediction.prediction.loaded_models import LoadedModels, load_models
+from acoustic_event_prediction.prediction.missing import MISSING, find_missing
+from acoustic_event_prediction.prediction.requirements import Requirements, choose_rule
 from acoustic_event_prediction.prediction.streams import channel_names
 from acoustic_event_prediction.prediction.tables import alarms_table, scores_table
-from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM, load_speech_lm
 from acoustic_event_prediction.speech_lm.episode_input import (
     AssignmentInput,
     EpisodeInput,
@@ -46,10 +44,7 @@ from acoustic_event_prediction.speech_lm.sources import EpisodeAudio
 from acoustic_event_prediction.speech_lm.streams import pair_streams
 
 _CHUNK_FRAMES = 256
-
-
-class MissingInputWarning(UserWarning):
-    """The predictor was trained with something that is not given."""
+_REMEDIES = {kind: f"give {kind}= (an empty list if there are none)" for kind in MISSING}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,14 +106,6 @@ class Prediction:
         return scores_table(self.users, self.horizons, self.shift_frames, self.horizon_scores)
 
 
-@dataclass(frozen=True)
-class LoadedModels:
-    """Models that are ready, and the lock of who uses them: they hold the state of the stream."""
-
-    lm: SpeechLM
-    lock: threading.Lock
-
-
 def predict_waveform(
     predictor: Predictor,
     waveform: Array | torch.Tensor,
@@ -135,31 +122,31 @@ def predict_waveform(
     """Score a waveform; see `Predictor.predict`."""
     choose_device(device)
     requirements = Requirements.of(predictor.header, chunk_frames=_CHUNK_FRAMES, device=device)
-    audio = HeldWaveform(_as_samples(waveform), sample_rate_hz)
+    audio = HeldWaveform(as_samples(waveform), sample_rate_hz)
     header = read_header(audio)
     sample_rate_hz = audio.sample_rate_hz
     num_frames = count_frames(header.num_samples, sample_rate_hz)
     tables = GivenTables.of(turns, words, laughs, header.num_samples / sample_rate_hz)
     num_channels = 1 if audio.samples.ndim == 1 else header.num_channels
-    pairs, source = _choose_pairs(num_channels, tables, requirements, user)
-    tables.require_speakers({*pairs, *(name for others in pairs.values() for name in others)})
-    _warn_of_missing(tables, source, requirements)
-    models = _models(predictor, requirements, checkpoint, device)
+    pairs, source = choose_pairs(num_channels, tables.turns, requirements, user)
+    if systems := {name for others in pairs.values() for name in others}:
+        tables.require_speakers(systems)
+    elif not tables.words.empty:
+        warn_of("words are given, but all is one stream, in which nobody else speaks: none is read")
+    missing = find_missing(
+        requirements,
+        source,
+        has_turns="turns" in tables.given,
+        has_words="words" in tables.given,
+        has_laughs="laughs" in tables.given,
+    )
+    warn_of_missing(missing, _REMEDIES)
+    models = load_models(predictor, requirements, checkpoint, device)
     mask = requirements.streams.mask_laughter
     episode = EpisodeInput(
         episode_id="waveform",
         num_frames=num_frames,
-        audio=EpisodeAudio(
-            mix=None if source == "separated" else audio,
-            tracks={
-                name: HeldWaveform(samples, sample_rate_hz)
-                for name, samples in zip(
-                    channel_names(num_channels), np.atleast_2d(audio.samples), strict=True
-                )
-            },
-            turns=turn_spans(tables.turns),
-            laughs=laugh_spans(tables.laughs),
-        ),
+        audio=_sound(audio, num_channels, tables, source),
         assignments=[
             AssignmentInput(
                 name, pair_streams(name, systems, mask), words_of(tables.words, systems), {}
@@ -181,70 +168,16 @@ def predict_waveform(
     )
 
 
-def _as_samples(waveform: Array | torch.Tensor) -> Array:
-    samples = np.asarray(
-        waveform.detach().cpu().float().numpy()
-        if isinstance(waveform, torch.Tensor) and waveform.is_floating_point()
-        else waveform
+def _sound(
+    audio: HeldWaveform, num_channels: int, tables: GivenTables, source: Source
+) -> EpisodeAudio:
+    channels = zip(channel_names(num_channels), np.atleast_2d(audio.samples), strict=True)
+    return EpisodeAudio(
+        mix=None if source == "separated" else audio,
+        tracks={name: HeldWaveform(samples, audio.sample_rate_hz) for name, samples in channels},
+        turns=turn_spans(tables.turns),
+        laughs=laugh_spans(tables.laughs),
     )
-    # soundfile and librosa give float64 and float32; integers would have another full scale.
-    return samples.astype(np.float32, copy=False) if samples.dtype.kind == "f" else samples
-
-
-def _choose_pairs(
-    num_channels: int, tables: GivenTables, requirements: Requirements, user: str | None
-) -> tuple[dict[str, tuple[str, ...]], Source]:
-    """Return the system of each user, and how the streams are made."""
-    channels = channel_names(num_channels) if num_channels > 1 else []
-    if strange := sorted(set(tables.turns["speaker"]) - set(channels) if channels else ()):
-        raise CorpusError(
-            f"turns are of {', '.join(strange)}, the channels are {', '.join(channels)}: give one "
-            "of both, or name the speakers after the channels"
-        )
-    source: Source = "mono"
-    if not requirements.hears_mixes_only:
-        source = "separated" if channels else "mono" if tables.turns.empty else "diarization"
-    pairs = {
-        speaker.name: systems
-        for speaker, systems in pair_speakers(
-            channels, tables.turns, source, **requirements.user_limits(user)
-        )
-    }
-    if user is not None:
-        if user not in pairs:
-            raise CorpusError(f"there is no user {user!r}, only {', '.join(pairs)}")
-        pairs = {user: pairs[user]}
-    return pairs, source
-
-
-def _warn_of_missing(tables: GivenTables, source: Source, requirements: Requirements) -> None:
-    for kind in find_missing(
-        requirements,
-        source,
-        has_turns="turns" in tables.given,
-        has_words="words" in tables.given,
-        has_laughs="laughs" in tables.given,
-    ):
-        problem, _ = MISSING[kind]
-        message = f"{problem}; give {kind}= (an empty list if there are none)"
-        warnings.warn(message, MissingInputWarning, stacklevel=4)
-
-
-def _models(
-    predictor: Predictor, requirements: Requirements, checkpoint: str | Path | None, device: str
-) -> LoadedModels:
-    """Return the loaded models; they stay with the predictor."""
-    kind = choose_device(device)
-    key = (None if checkpoint is None else os.path.abspath(checkpoint), kind)
-    loaded: dict[tuple[str | None, str], LoadedModels] = predictor.loaded
-    if key not in loaded:
-        folder = None if checkpoint is None else Path(checkpoint)
-        found = find_checkpoint(predictor.header, predictor.path, only=folder)
-        precision = getattr(torch, requirements.settings.precision)
-        loaded[key] = LoadedModels(
-            load_speech_lm(found, torch.device(kind), precision), threading.Lock()
-        )
-    return loaded[key]
 
 
 class _Scorer:
@@ -282,8 +215,8 @@ def _score(
             on_progress(done / total)
 
     listeners = Listeners(on_failure=lambda _, error: failures.append(error), on_frames=advance)
-    with models.lock:
-        encode_batch([episode], models.lm, requirements.settings, open_scorer, listeners)
+    with models.use() as lm:
+        encode_batch([episode], lm, requirements.settings, open_scorer, listeners)
     if failures:
         raise failures[0] if isinstance(failures[0], ProjectError) else RuntimeError(failures[0])
     return np.stack([np.concatenate(scorer.parts) for scorer in scorers.values()])

@@ -116,13 +116,12 @@ class BlockWriter:
         Raises:
             StoreError: an earlier block could not be written.
         """
-        rounded = features.to(getattr(torch, self._dtype))
-        stored = _HostCopy.of(rounded, torch.isfinite(rounded).all(dim=-1))
+        stored = HostCopy.of(features, self._dtype)
         for job in self._pending:
             job.result()
         self._pending = [self._pool.submit(self._write, block, stored)]
 
-    def _write(self, block: AudioBlock, stored: "_HostCopy") -> None:
+    def _write(self, block: AudioBlock, stored: "HostCopy") -> None:
         for row, error in block.failures:
             self._give_up(row, error)
         features, is_finite = stored.wait()  # [B, F, D], [B, F]
@@ -131,7 +130,9 @@ class BlockWriter:
             if row.failed or num_frames <= 0:
                 continue
             if not is_finite[row.assignments, :num_frames].all():
-                self._give_up(row, _not_finite(row, is_finite, block.start, self._dtype))
+                in_row = is_finite[row.assignments].all(axis=0)
+                first = block.start + int(np.argmin(in_row))
+                self._give_up(row, not_finite(first, self._dtype))
                 continue
             _append(row, features[row.assignments, :num_frames])
             self._listeners.on_frames(row.episode.episode_id, num_frames * len(row.writers))
@@ -152,8 +153,8 @@ class BlockWriter:
         row.files.__exit__(type(error), error, error.__traceback__)  # no partition appears
 
 
-def _not_finite(row: Row, is_finite: Array, start: int, dtype: str) -> CheckpointError:
-    frame = start + int(np.argmin(is_finite[row.assignments].all(axis=0)))
+def not_finite(frame: int, dtype: str) -> CheckpointError:
+    """Return the error for features of which `frame` is the first that is not finite."""
     return CheckpointError(
         f"its features are NaN or infinite from frame {frame} on: the checkpoint is damaged, or "
         f"feature_extraction.dtype={dtype} can't hold them (bfloat16 and float32 can)"
@@ -170,7 +171,7 @@ def _append(row: Row, features: Array) -> None:
             raise unwritable(assignment.assignment_id, error) from error
 
 
-class _HostCopy(NamedTuple):
+class HostCopy(NamedTuple):
     """Features [B, F, D], and which frames are finite [B, F], on their way to the host's memory."""
 
     features: torch.Tensor
@@ -178,18 +179,21 @@ class _HostCopy(NamedTuple):
     copied: torch.cuda.Event | None
 
     @classmethod
-    def of(cls, features: torch.Tensor, is_finite: torch.Tensor) -> Self:
-        """Begin to copy from a GPU without waiting; what is on the CPU stays as it is."""
+    def of(cls, features: torch.Tensor, dtype: str) -> Self:
+        """Round to the dtype that features are stored in, and begin to copy from a GPU."""
+        rounded = features.to(getattr(torch, dtype))
+        is_finite = torch.isfinite(rounded).all(dim=-1)
         if features.device.type != "cuda":
-            return cls(features, is_finite, None)
+            return cls(rounded, is_finite, None)
         copies = []
-        for tensor in (features, is_finite):
+        for tensor in (rounded, is_finite):
             copies.append(torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True))
             copies[-1].copy_(tensor, non_blocking=True)
         stream = torch.cuda.current_stream(features.device)
         return cls(copies[0], copies[1], stream.record_event())  # type: ignore[no-untyped-call]
 
     def wait(self) -> tuple[Array, Array]:
+        """Return both as arrays, when they are there."""
         if self.copied is not None:
             self.copied.synchronize()
         if self.features.dtype == torch.bfloat16:  # NumPy has no such type of its own

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
 import torch
 
 from acoustic_event_prediction.frame_arrays import FrameArrayWriter, as_dtype
@@ -19,7 +18,7 @@ from acoustic_event_prediction.speech_lm.episode_input import (
 )
 from acoustic_event_prediction.speech_lm.features import BlockPlan, FeatureStream
 from acoustic_event_prediction.speech_lm.rows import OpenWriter, Row, open_rows, stream_indices
-from acoustic_event_prediction.speech_lm.words import Word, text_tokens
+from acoustic_event_prediction.speech_lm.words import TextRow, Word
 
 
 def extract_batch(
@@ -147,18 +146,13 @@ def text_row(
         lm: for its tokenizer and ids.
         text: where a word's tokens begin; `none` gives padding only.
     """
-    tokens = lm.temporal.tokens
     if text == "none" or not words:
-        return torch.full((plan.num_frames,), tokens.text_padding)
-    segments = [
-        text_tokens(
-            words,
-            lm.tokenizer.encode,
-            start_frame=start,
-            num_frames=stop - start,
-            placement=text,
-            tokens=tokens,
-        )
-        for start, stop in plan.segments()
-    ]
-    return torch.from_numpy(np.concatenate(segments))
+        return torch.full((plan.num_frames,), lm.temporal.tokens.text_padding)
+    row = TextRow(
+        lm.tokenizer.encode,
+        placement=text,
+        tokens=lm.temporal.tokens,
+        reset_frames=plan.reset_frames,
+    )
+    row.add(words)
+    return torch.from_numpy(row.read(plan.num_frames))

@@ -149,11 +149,39 @@ class FeatureStream:
             text = pad(text, (0, added), value=tokens.text_padding)
         codes = self._codec.codes(waveforms)  # [S, Q, F]
         codes = silence_after(codes, remaining_frames.to(device), tokens.no_input)
-        rows = stack_streams(
+        features: torch.Tensor = self._lm.temporal(self._delays.push(self._stack(codes, text)))
+        return features[:, :num_frames]  # [B, F, D]
+
+    @torch.inference_mode()
+    def begin(self) -> torch.Tensor:
+        """Forget all context, and return the feature of a first frame, [B, 1, D].
+
+        It has heard nothing. With `hear` it takes the place of `push` where sound comes frame by
+        frame: a feature is there as soon as what it has heard is there, a frame earlier.
+        """
+        self._begin()
+        features: torch.Tensor = self._lm.temporal(self._delays.following())
+        return features
+
+    @torch.inference_mode()
+    def hear(self, waveforms: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        """Take one frame, and return the feature of the next, [B, 1, D], on the model's device.
+
+        Args:
+            waveforms: float32 [S, 1920] at 24 kHz.
+            text: int64 [B, 1].
+        """
+        device = self._lm.device
+        codes = self._codec.codes(waveforms.to(device))  # [S, Q, 1]
+        self._delays.push(self._stack(codes, text.to(device)))
+        features: torch.Tensor = self._lm.temporal(self._delays.following())
+        return features
+
+    def _stack(self, codes: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        """Return the rows that Moshi reads, [B, 1 + 2Q, F], of codes [S, Q, F], text [B, F]."""
+        return stack_streams(
             text=text, system=codes[self._system], user=codes[self._user], order=self._order
-        )  # [B, 1 + 2Q, F]
-        features: torch.Tensor = self._lm.temporal(self._delays.push(rows))  # [B, F, D]
-        return features[:, :num_frames]
+        )
 
     def _begin(self) -> None:
         self._state.close()

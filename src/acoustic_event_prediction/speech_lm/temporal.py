@@ -103,6 +103,18 @@ class DelayLine:
         ]
         return torch.stack(rows, dim=1)
 
+    def following(self) -> torch.Tensor:
+        """Return the position after those that `push` has returned, [B, 1 + 2Q, 1].
+
+        It is known already: it holds the frame that was pushed last. A live system needs it now.
+        """
+        last = self._length - 1
+        rows = [
+            self._past[:, row, last - delay : last - delay + 1]
+            for row, delay in enumerate(self._delays)
+        ]
+        return torch.stack(rows, dim=1)
+
 
 _RING_MULTIPLE = 64  # steps; fused attention kernels take rings of such a size without a copy
 

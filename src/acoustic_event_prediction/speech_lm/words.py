@@ -1,7 +1,7 @@
 """Words with times -> the text row that Moshi reads: one token per frame."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,16 +21,8 @@ class Word(NamedTuple):
     offset: float
 
 
-def text_tokens(
-    words: Sequence[Word],
-    encode: Callable[[str], list[int]],
-    *,
-    start_frame: int,
-    num_frames: int,
-    placement: Placement,
-    tokens: TokenIds,
-) -> npt.NDArray[np.int64]:
-    """Return the text row of frames start_frame ... start_frame + num_frames - 1.
+class TextRow:
+    """The text row, frame after frame, of words that may come while it is read.
 
     `words` is the convention that Moshi was trained with: a word's tokens follow one another from
     the frame in which it starts, the frame before is marked as the end of padding, and a new word
@@ -39,34 +31,69 @@ def text_tokens(
     frame knows only words that are over.
 
     Args:
-        words: in any order; those without duration, or placed outside the frames, are left out.
         encode: text -> token ids.
-        start_frame: first frame; words that belong to earlier frames are forgotten.
-        num_frames: F.
         placement: where a word's tokens begin.
         tokens: the model's ids.
-
-    Returns:
-        int64 [F].
+        reset_frames: the row starts anew every so many frames, without what is left of a word;
+            None: never.
     """
-    row = np.full(num_frames, tokens.text_padding, dtype=np.int64)
-    begins = _begin_frames(words, placement)
-    pending: deque[int] = deque()
-    for frame in range(num_frames):
-        for word in begins.get(start_frame + frame, ()):
-            pending = deque(encode(word.text.strip()))
-        if not pending:
-            continue
-        if placement == "words" and frame > 0 and row[frame - 1] == tokens.text_padding:
-            row[frame - 1] = tokens.text_end_padding
-        row[frame] = pending.popleft()
-    return row
+
+    def __init__(
+        self,
+        encode: Callable[[str], list[int]],
+        *,
+        placement: Placement,
+        tokens: TokenIds,
+        reset_frames: int | None,
+    ) -> None:
+        self._encode = encode
+        self._placement = placement
+        self._ids = tokens
+        self._reset_frames = reset_frames
+        self._frame = 0
+        self._words: dict[int, _Tokens] = {}
+        self._pending: deque[int] = deque()
+
+    def add(self, words: Iterable[Word]) -> None:
+        """Give words, in any order; those without duration are left out.
+
+        A word whose frame has been read already begins in the next one; without the mark, which
+        would stand in a frame that has been read. Of two that begin in a frame the later stays.
+        """
+        for word in words:
+            if not word.onset < word.offset:
+                continue
+            seconds = word.onset if self._placement == "words" else word.offset
+            frame = max(int(frame_at(seconds)), self._frame)
+            held = self._words.get(frame)
+            if held is None or word.onset >= held.onset:
+                self._words[frame] = _Tokens(word.onset, self._encode(word.text.strip()))
+
+    def read(self, num_frames: int) -> npt.NDArray[np.int64]:
+        """Return the tokens of the next frames, int64 [F]."""
+        return np.array([self._next() for _ in range(num_frames)], dtype=np.int64)
+
+    def _next(self) -> int:
+        self._begin_word()
+        token = self._pending.popleft() if self._pending else self._ids.text_padding
+        self._frame += 1
+        if self._reset_frames is not None and self._frame % self._reset_frames == 0:
+            self._pending.clear()
+            return token
+        following = self._words.get(self._frame)
+        speaks = bool(self._pending if following is None else following.ids)
+        if speaks and token == self._ids.text_padding and self._placement == "words":
+            return self._ids.text_end_padding
+        return token
+
+    def _begin_word(self) -> None:
+        word = self._words.pop(self._frame, None)
+        if word is not None:
+            self._pending = deque(word.ids)
 
 
-def _begin_frames(words: Sequence[Word], placement: Placement) -> dict[int, list[Word]]:
-    begins: dict[int, list[Word]] = {}
-    for word in sorted(words, key=lambda word: word.onset):
-        if word.onset < word.offset:
-            seconds = word.onset if placement == "words" else word.offset
-            begins.setdefault(int(frame_at(seconds)), []).append(word)
-    return begins
+class _Tokens(NamedTuple):
+    """Of a word: when it starts, in seconds, and what stands for it."""
+
+    onset: float
+    ids: list[int]
