@@ -24,6 +24,13 @@ def command(data_root: Path, *arguments: str, params: str = "") -> list[str]:
 
 def kedro_run(data_root: Path, *arguments: str, params: str = "") -> str:
     """Run and return what was printed; an exit status other than 0 fails the test."""
+    status, output = try_kedro_run(data_root, *arguments, params=params)
+    assert status == 0, output
+    return output
+
+
+def try_kedro_run(data_root: Path, *arguments: str, params: str = "") -> tuple[int, str]:
+    """Run and return the exit status and what was printed."""
     done = subprocess.run(
         command(data_root, *arguments, params=params),
         cwd=PROJECT,
@@ -33,8 +40,7 @@ def kedro_run(data_root: Path, *arguments: str, params: str = "") -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    return done.returncode, done.stdout
 
 
 def folder_of(root: Path) -> Path:

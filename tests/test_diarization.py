@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
 )
 
 from acoustic_event_prediction import diarization
+from acoustic_event_prediction.corpus.tables import Interval
 from acoustic_event_prediction.corpus_params import DiarizationParams
 from acoustic_event_prediction.diarization import find_turns, load_diarizer, require_pyannote
 from acoustic_event_prediction.errors import DiarizationError
@@ -148,7 +149,7 @@ def test_the_audio_goes_in_as_16_khz_mono_and_turns_come_out(tmp_path: Path, out
         source="pyannote", model="m", rttm=None, min_speakers=2, max_speakers=None, device="cpu"
     )
     turns = find_turns(diarizer, path, params, lambda: steps.append(1))
-    assert turns == [(0.5, 1.25, "SPEAKER_00")]
+    assert turns == [Interval(0.5, 1.25, "SPEAKER_00")]
     assert (heard["min_speakers"], heard["max_speakers"], steps) == (2, None, [1])
     assert (heard["waveform"].shape, heard["sample_rate"]) == ((1, 16_000), 16_000)
     assert heard["waveform"][0, 8000] == pytest.approx(0.375, abs=1e-3)

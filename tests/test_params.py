@@ -1,11 +1,15 @@
-"""Settings that `--params` can't give as a list."""
+"""Settings that are read from text, and texts that a predictor takes over."""
 
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from acoustic_event_prediction.params import HorizonSweepParams
+from acoustic_event_prediction.params import (
+    CheckpointParams,
+    HorizonSweepParams,
+    LabelingParams,
+)
 
 
 def sweep(horizons: Any = (1,), rates: Any = (10,)) -> HorizonSweepParams:
@@ -44,3 +48,11 @@ def test_a_single_number_is_a_list_of_one() -> None:
 def test_what_is_no_list_of_such_numbers_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         sweep(**given)
+
+
+@pytest.mark.parametrize("text", ["a\x1b[2J", "a\nb", "x" * 1001])
+def test_texts_that_a_predictor_could_not_hold_are_refused_before_it_is_trained(text: str) -> None:
+    with pytest.raises(ValidationError, match="event"):
+        LabelingParams(event=text, target="any", shift_frames=1)
+    with pytest.raises(ValidationError, match="directory"):
+        CheckpointParams(hf_repo=None, revision=None, directory=text)

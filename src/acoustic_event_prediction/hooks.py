@@ -186,7 +186,10 @@ class RunSummary:
             summary = catalog.load("prediction_summary")
             click.echo(recordings_text(summary))
             if (summary["status"] == "failed").all():
-                raise click.ClickException("none of the recordings could be predicted")
+                raise click.ClickException(
+                    "none of the recordings could be predicted; the reasons are above, and in "
+                    f"{_place(catalog, 'prediction_summary')}"
+                )
             if len(summary) == 1:
                 click.echo(f"{'page':<18} {_page_of(catalog, summary)}")
         for name in results:

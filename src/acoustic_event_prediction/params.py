@@ -26,6 +26,7 @@ from acoustic_event_prediction.frames import whole_frames
 from acoustic_event_prediction.setting_types import (
     Name,
     ShiftFrames,
+    ShownText,
     StrictModel,
     Text,
     as_horizons,
@@ -49,8 +50,8 @@ class CheckpointParams(StrictModel):
     """Where Moshi and Mimi come from: a local directory, or a hub repository at a revision."""
 
     hf_repo: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] | None
-    revision: str | None
-    directory: str | None
+    revision: ShownText | None
+    directory: ShownText | None
 
     @model_validator(mode="after")
     def _one_source(self) -> "CheckpointParams":
@@ -121,7 +122,7 @@ class FeatureExtractionParams(StrictModel):
 class LabelingParams(StrictModel):
     """Which frames are positive; the rule is in docs/labeling.md."""
 
-    event: Annotated[str, StringConstraints(min_length=1)]
+    event: Annotated[ShownText, StringConstraints(min_length=1)]
     target: Literal["any", "user"]
     shift_frames: ShiftFrames
 

@@ -2,10 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("give a text without control characters and others that can't be shown")
+    return text
+
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
+# What a predictor's header takes over.
+ShownText = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_printable)]
 ShiftFrames = Annotated[StrictInt, Field(ge=1, le=1000)]
 Split = Literal["train", "validation", "test"]
 

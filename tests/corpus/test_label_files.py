@@ -11,6 +11,7 @@ from acoustic_event_prediction.corpus.label_files import (
     read_rttm_turns,
 )
 from acoustic_event_prediction.corpus.raw import RawEpisode
+from acoustic_event_prediction.corpus.tables import Interval
 from acoustic_event_prediction.errors import CorpusError
 from tests.corpus.recordings import HEADER, Recordings, problems, splits, warnings
 
@@ -65,7 +66,7 @@ def test_sounds_in_an_rttm_file_are_events_with_subtype_and_speaker(corpus: Reco
         (1.5, 1.75, "laugh", "Ann", None),
         (2.0, 2.5, "noise", None, None),
     ]
-    assert [tuple(turn) for turn in read_rttm_turns(corpus.root / "a.rttm")] == [(0.0, 2.5, "Ann")]
+    assert read_rttm_turns(corpus.root / "a.rttm") == [Interval(0.0, 2.5, "Ann")]
 
 
 def test_turns_as_events_bear_the_speakers_name(corpus: Recordings) -> None:

@@ -47,8 +47,8 @@ def entries(store: RecordingFolders) -> list[str]:
     return sorted(path.name for path in store.path.iterdir() if path.name != ".lock")
 
 
-def fail(error: BaseException) -> Callable[[], Any]:
-    def load() -> Any:
+def fail(error: BaseException) -> Callable[..., Any]:
+    def load(_sizes: object = None) -> Any:
         raise error
 
     return load
@@ -67,15 +67,17 @@ def test_what_was_saved_is_loaded_lazily_and_sorted(store: RecordingFolders) -> 
 
 
 def test_a_value_is_made_when_its_turn_comes(store: RecordingFolders) -> None:
-    written: list[list[str]] = []
+    written: list[dict[str, int]] = []
 
-    def look() -> int:
-        written.append([path.name for path in store.path.rglob("*.json")])
+    def look(sizes: dict[str, int]) -> int:
+        assert list(sizes) == [path.name for path in store.path.rglob("*.json")]
+        written.append(sizes)
         return len(written)
 
     store.save_recording("a", {"last.json": look, "first.json": look})
 
-    assert written == [[], ["first.json"]]
+    assert written == [{}, {"first.json": 1}]
+    assert store.file_sizes("a") == {"first.json": 1, "last.json": 1}
     assert loaded(store) == {"a": {"first.json": 1, "last.json": 2}}
 
 
@@ -177,7 +179,7 @@ def test_a_folder_is_replaced_as_a_whole_and_a_users_files_stay(store: Recording
     (store.path / "a" / "notes.txt").write_text("mine")
     (store.path / "a" / "cuts").mkdir()
 
-    def look() -> str:
+    def look(_sizes: object) -> str:
         assert loaded(store) == {"a": values("old")}
         return "new"
 
@@ -286,7 +288,7 @@ def test_leftovers_of_a_killed_run_are_settled_when_the_lock_is_taken(
 def test_what_this_run_is_writing_is_no_leftover(store: RecordingFolders) -> None:
     store.lock()
 
-    def take_the_lock_again() -> int:
+    def take_the_lock_again(_sizes: object) -> int:
         store.lock()
         return 1
 
@@ -328,7 +330,7 @@ def test_threads_write_different_recordings_at_once(store: RecordingFolders) -> 
     barrier = threading.Barrier(num_threads, timeout=30)
 
     def write(index: int) -> None:
-        def wait() -> int:
+        def wait(_sizes: object) -> int:
             barrier.wait()  # all are in the middle of their folder
             return index
 

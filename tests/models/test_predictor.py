@@ -1,5 +1,6 @@
 """The predictor file: what goes in comes out, and what doesn't belong is refused."""
 
+import json
 from pathlib import Path
 
 import ml_dtypes
@@ -11,6 +12,7 @@ from tests.made import make_predictor
 
 from acoustic_event_prediction.models import scoring
 from acoustic_event_prediction.models.predictor import Predictor, PredictorError
+from acoustic_event_prediction.models.tensor_file import write_tensors
 
 FEATURES = {"checkpoint": {"sha256": "abc"}, "feature_extraction": {"text": "words"}}
 
@@ -128,6 +130,39 @@ def test_header_that_does_not_fit_the_weights_is_refused(tmp_path: Path) -> None
     Predictor(make().classifier, header).save(tmp_path / "mixed.safetensors")
     with pytest.raises(PredictorError, match="damaged"):
         Predictor.load(tmp_path / "mixed.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("event", "\x1b[2JLaughter", r"a text in event holds control.*'\\x1b\[2JLaughter'"),
+        ("package_version", "x" * 1001, "package_version has 1001 characters, more than 1000"),
+        ("checkpoint_folder", "/a\nb", "checkpoint_folder holds control"),
+        ("features", {"checkpoint": {"sha256": {"\x9b31m": "0"}}}, r"features holds.*'\\x9b31m'"),
+        ("training", {"loss_type": ["\x07"]}, "training holds control"),
+        ("\x1b[31m", 1, r"the header holds.*'\\x1b\[31m'"),
+    ],
+)
+def test_texts_that_cannot_be_shown_are_refused(
+    tmp_path: Path, field: str, value: object, message: str
+) -> None:
+    predictor = make()
+    weights = predictor.classifier.state_dict()
+    header = predictor.header.model_dump() | {field: value}
+    path = tmp_path / "predictor.safetensors"
+    write_tensors(path, weights, key="predictor", text=json.dumps(header))
+    with pytest.raises(PredictorError, match=message) as raised:
+        Predictor.load(path)
+    assert str(raised.value).replace("\n", "").isprintable()
+
+
+def test_names_of_unknown_weights_are_escaped(tmp_path: Path) -> None:
+    predictor = make()
+    weights = predictor.classifier.state_dict() | {"\x1b[31m": torch.zeros(1)}
+    path = tmp_path / "predictor.safetensors"
+    write_tensors(path, weights, key="predictor", text=predictor.header.model_dump_json())
+    with pytest.raises(PredictorError, match=r"unknown weights, the first: '\\x1b\[31m'"):
+        Predictor.load(path)
 
 
 def test_threshold_outside_0_and_1_is_refused() -> None:

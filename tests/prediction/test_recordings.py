@@ -60,6 +60,19 @@ def test_files_of_a_folder_are_found_by_name_or_letters(tmp_path: Path) -> None:
     assert not any(raw.problems for raw in found.values())
 
 
+def test_one_rttm_file_is_of_the_recordings_that_its_lines_name(tmp_path: Path) -> None:
+    touch(tmp_path, "Ep. 1.wav", "b.wav", "c.wav")
+    path = tmp_path / "all.rttm"
+    path.write_text("".join(f"SPEAKER {n} 1 0 1 <NA> <NA> A\n" for n in ("ep_1", "b.wav", "z")))
+    found = by_name(recording=str(tmp_path), turns=str(path), laughs=str(path))
+    assert [found[name].diarization for name in ("Ep. 1", "b", "c")] == [path, path, None]
+    assert [found[name].annotation for name in ("Ep. 1", "b", "c")] == [path, path, None]
+    assert [str(warning) for warning in found["c"].warnings] == [
+        f"recordings/c: all.rttm: has no line about this recording: its {kind} are missing"
+        for kind in ("turns", "laughs")
+    ]
+
+
 def test_two_files_of_one_kind_are_that_recordings_problem(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav", "b.wav")
     touch(tmp_path / "words", "a.csv", "a.json", "b.csv")
@@ -76,14 +89,19 @@ def test_two_files_of_one_kind_are_that_recordings_problem(tmp_path: Path) -> No
         ({"recording": "{}/" + "x" * 5000}, "no such file or folder"),
         ({"recording": "{}/empty"}, "folder without recordings.*0 sub-folders"),
         ({"recording": "{}", "turns": "{}/gone"}, "prediction.turns=.*no such"),
-        ({"recording": "{}", "turns": "{}/who.rttm"}, "one file, but there are 2 recordings"),
+        ({"recording": "{}", "words": "{}/said.csv"}, r"one file, .*for each, named.*are$"),
+        ({"recording": "{}", "laughs": "{}/l.txt"}, r"one file, .* 2 recordings.*or one RTTM"),
+        ({"recording": "{}", "turns": "{}/who.rttm"}, "lines about 'x', .*none of the 2.*'a', 'b'"),
+        ({"recording": "{}", "turns": "{}/bad.rttm"}, "bad.rttm: line 1 has 1 cells"),
         ({"recording": "{}", "words": "{}/empty"}, r"no file of any of the 2.*\.csv"),
     ],
 )
 def test_what_cannot_be_found_is_named(
     tmp_path: Path, params: dict[str, str], message: str
 ) -> None:
-    touch(tmp_path, "a.wav", "b.wav", "who.rttm")
+    touch(tmp_path, "a.wav", "b.wav", "said.csv", "l.txt")
+    (tmp_path / "who.rttm").write_text("SPEAKER x 1 0 1 <NA> <NA> Ann <NA> <NA>\n")
+    (tmp_path / "bad.rttm").write_text("SPEAKER\n")
     (tmp_path / "empty").mkdir()
     values = {name: text.replace("{}", str(tmp_path)) for name, text in params.items()}
     with pytest.raises(CorpusError, match=message):

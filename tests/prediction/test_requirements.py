@@ -144,10 +144,9 @@ def test_a_repository_that_is_none_is_refused(repository: object) -> None:
         find_checkpoint(header(features=features), None)
 
 
-@pytest.mark.parametrize("folder", ["x" * 5000, "a\0b"])
-def test_a_folder_that_no_file_system_takes_is_not_found(folder: str) -> None:
+def test_a_folder_that_no_file_system_takes_is_not_found() -> None:
     with pytest.raises(PredictorError, match="there is no folder"):
-        find_checkpoint(header(checkpoint_folder=folder), SAMPLE / "predictor.safetensors")
+        find_checkpoint(header(checkpoint_folder="x" * 1000), SAMPLE / "predictor.safetensors")
 
 
 def test_the_rule_is_the_predictors_but_for_what_is_given() -> None:

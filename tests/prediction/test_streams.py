@@ -76,6 +76,31 @@ def test_turns_give_a_stream_to_each_who_speaks_enough(tmp_path: Path) -> None:
     assert users(recorded) == {"Ann": ("Bo", "Cy"), "Bo": ("Ann", "Cy")}
 
 
+def test_turns_that_name_another_recording_are_taken_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "who.rttm").write_text(TURNS.replace("talk", "call"))
+    recorded = only(
+        requirements(), write(tmp_path / "talk.wav", FIRST), turns=str(tmp_path / "who.rttm")
+    )
+    assert set(users(recorded)) == {"Ann", "Bo"}
+    (warning,) = map(str, recorded.reading.findings.warnings)
+    assert "by its lines it is about 'call'; they are taken as those of 'talk'" in warning
+
+
+def test_of_the_lines_of_several_recordings_the_own_ones_are_taken(tmp_path: Path) -> None:
+    laugh = "NON-LEX {} 1 1.0 0.5 <NA> laugh Ann <NA> <NA>\n"
+    lines = TURNS + TURNS.replace("talk", "x").replace("Ann", "Zoe") + laugh.format("x")
+    (tmp_path / "all.rttm").write_text(lines + laugh.format("talk").replace("1.0", "2.0"))
+    path = write(tmp_path / "talk.wav", FIRST)
+    sides = dict.fromkeys(("turns", "laughs"), str(tmp_path / "all.rttm"))
+    reading = only(requirements(mask_laughter="both"), path, **sides).reading
+    assert set(reading.turns["speaker"]) == {"Ann", "Bo", "Cy"}
+    assert laugh_spans(reading.events) == [(2.0, 2.5)]
+    assert not reading.findings.warnings
+    (tmp_path / "all.rttm").write_text(lines.replace("talk", "y"))
+    _, problems = prepare(requirements(), path, turns=str(tmp_path / "all.rttm"))
+    assert "is about 'x', 'y', none of which is 'talk'" in str(problems[0])
+
+
 def test_channels_that_take_turns_are_speakers(tmp_path: Path) -> None:
     recorded = only(requirements(), write(tmp_path / "talk.wav", FIRST, SECOND))
     assert recorded.source == "separated"
@@ -164,7 +189,17 @@ def test_words_of_strangers_are_told_and_count_as_none(tmp_path: Path) -> None:
     recorded = only(requirements(text="words"), path, words=str(words))
     assert recorded.missing == ("words",)
     warnings = [str(warning) for warning in recorded.reading.findings.warnings]
-    assert any("are of Ann; the streams are of channel_1, channel_2" in text for text in warnings)
+    assert any("are of Ann; those of channel_1, channel_2 are read" in text for text in warnings)
+
+
+def test_the_users_own_words_count_as_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "talk.wav", FIRST, SECOND)
+    words = tmp_path / "said.csv"
+    words.write_text("onset,offset,text,speaker\n0.5,0.8,hello,channel_1\n")
+    both = only(requirements(text="words"), path, words=str(words))
+    assert both.missing == ()
+    one = only(requirements(text="words"), path, words=str(words), user="channel_1")
+    assert one.missing == ("words",)
 
 
 LAUGHS = {

@@ -158,3 +158,17 @@ def test_a_recording_that_can_not_be_read_is_an_error(tmp_path: Path) -> None:
 def test_there_is_either_sound_or_a_reason(uri: str | None, missing: str | None, got: str) -> None:
     with pytest.raises(ValueError, match=got):
         Sound(np.zeros(1, np.float32), uri, missing)
+
+
+def test_the_caller_is_asked_before_each_block_of_ten_seconds(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", noise(25.0))
+    asked: list[None] = []
+
+    def stop_at_the_third() -> None:
+        asked.append(None)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hear(path, 313, 1.0, stop_at_the_third)
+    assert len(asked) == 3

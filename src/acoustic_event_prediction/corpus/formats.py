@@ -27,6 +27,7 @@ from acoustic_event_prediction.corpus.textgrid_file import read_textgrid
 
 T = TypeVar("T")
 EventReaders = Mapping[str, Callable[[Path], list[Annotation]]]
+TurnReaders = Mapping[str, Callable[[Path], list[Interval]]]
 
 EVENTS: EventReaders = {
     ".csv": read_annotations,
@@ -35,7 +36,7 @@ EVENTS: EventReaders = {
     ".textgrid": partial(read_textgrid, label_is="text"),
     ".rttm": partial(read_rttm_events, with_turns=False),
 }
-TURNS: Mapping[str, Callable[[Path], list[Interval]]] = {
+TURNS: TurnReaders = {
     ".json": read_turns,
     ".rttm": read_rttm_turns,
 }

@@ -80,15 +80,16 @@ def read_rttm_turns(path: Path) -> list[Interval]:
     Raises:
         FileProblem: no RTTM file, one about several recordings, or a turn of nobody.
     """
-    turns = []
-    for line in _lines_of_one(path):
-        if line.kind == TURN_KIND:
-            if line.name is None:
-                raise FileProblem(
-                    f"line {line.line} names no speaker", "write the speaker into its eighth cell"
-                )
-            turns.append(Interval(line.onset, line.offset, line.name))
-    return turns
+    return [turn._replace(recording=None) for turn in _turns(_lines_of_one(path))]
+
+
+def read_rttm_turn_table(path: Path) -> list[Interval]:
+    """Return the SPEAKER lines of an RTTM file of any recordings; `recording` is whose.
+
+    Raises:
+        FileProblem: no RTTM file, or a turn of nobody.
+    """
+    return _turns(read_rttm(path))
 
 
 def _lines_of_one(path: Path) -> list[RttmLine]:
@@ -101,6 +102,18 @@ def _lines_of_one(path: Path) -> list[RttmLine]:
             "write an RTTM file for each, or give this one as ingestion.table.events",
         )
     return lines
+
+
+def _turns(lines: Sequence[RttmLine]) -> list[Interval]:
+    turns = []
+    for line in lines:
+        if line.kind == TURN_KIND:
+            if line.name is None:
+                raise FileProblem(
+                    f"line {line.line} names no speaker", "write the speaker into its eighth cell"
+                )
+            turns.append(Interval(line.onset, line.offset, line.name, line.file))
+    return turns
 
 
 def _events(lines: Sequence[RttmLine], *, with_turns: bool) -> list[Annotation]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from acoustic_event_prediction.audio_source import AudioSource
 from acoustic_event_prediction.corpus.findings import Finding
-from acoustic_event_prediction.corpus.formats import EVENTS, EventReaders
+from acoustic_event_prediction.corpus.formats import EVENTS, TURNS, EventReaders, TurnReaders
 from acoustic_event_prediction.errors import CorpusError
 
 SPLITS = ("train", "validation", "test")
@@ -76,6 +76,7 @@ class RawCorpus:
         needs_annotations: an episode without any is a problem; else its events are not known.
         needs_rows: an episode of which the table has no row is a problem; else it has no events.
         event_readers: of the annotations, by suffix.
+        turn_readers: of the turns, by suffix.
         problems: of no single episode.
         warnings: of no single episode.
     """
@@ -87,6 +88,7 @@ class RawCorpus:
     needs_annotations: bool = True
     needs_rows: bool = True
     event_readers: EventReaders = field(default_factory=lambda: EVENTS)
+    turn_readers: TurnReaders = field(default_factory=lambda: TURNS)
     problems: tuple[Finding, ...] = ()
     warnings: tuple[Finding, ...] = ()
 

@@ -12,7 +12,7 @@ from acoustic_event_prediction.corpus.episode_reading import (
     EpisodeReading,
 )
 from acoustic_event_prediction.corpus.findings import FileProblem, Findings
-from acoustic_event_prediction.corpus.formats import TURNS, WORDS, read_file
+from acoustic_event_prediction.corpus.formats import WORDS, read_file
 from acoustic_event_prediction.corpus.intervals import (
     check_times,
     complete_speakers,
@@ -20,6 +20,7 @@ from acoustic_event_prediction.corpus.intervals import (
     make_table,
     speakers_by_mapping,
 )
+from acoustic_event_prediction.corpus.named_lines import take_own
 from acoustic_event_prediction.corpus.raw import (
     RawCorpus,
     RawEpisode,
@@ -68,7 +69,7 @@ def read_episode(
         audio = read_audio(None, raw.audio, corpus.root, known, reading)
         duration = audio.num_samples / audio.sample_rate_hz
         tracks = read_tracks(raw, corpus.root, duration, known, reading)
-        turns_from = _read_turns(raw, audio, duration, reading)
+        turns_from = _read_turns(raw, corpus, audio, reading)
         _check_speakers(raw, reading)
         unit = _read_words(raw, duration, reading)
         _read_events(raw, corpus, shared, duration, reading)
@@ -92,14 +93,15 @@ def read_episode(
 
 
 def _read_turns(
-    raw: RawEpisode, audio: AudioFile, duration: float, reading: EpisodeReading
+    raw: RawEpisode, corpus: RawCorpus, audio: AudioFile, reading: EpisodeReading
 ) -> Literal["corpus", "diarization"] | None:
     """Read the corpus's turns, else those of the pipeline `diarization`; return whose they are."""
-    findings = reading.findings
+    findings, duration = reading.findings, audio.num_samples / audio.sample_rate_hz
     if raw.diarization is not None:
         with findings.collecting(raw.diarization):
-            turns = read_file(raw.diarization, TURNS)
-            reading.turns = check_turns(turns, duration, findings, raw.diarization)
+            turns = read_file(raw.diarization, corpus.turn_readers)
+            own = take_own(turns, lambda turn: turn.recording, raw.name, findings, raw.diarization)
+            reading.turns = check_turns(own, duration, findings, raw.diarization)
         return "corpus"
     if raw.found_turns is not None:
         with findings.collecting(raw.found_turns):
@@ -178,7 +180,7 @@ def _read_events(
         return
     with reading.findings.collecting(path):
         if raw.annotation:
-            rows: Sequence[Annotation] = read_file(path, corpus.event_readers)
+            rows: Sequence[Annotation] = _own_rows(path, raw, corpus, reading)
         else:
             rows = _shared_rows(raw, corpus, shared)
             if not rows:
@@ -201,6 +203,17 @@ def _read_events(
         events = drop_duplicates(events, reading.findings, path)
         reading.events = complete_speakers(events, reading.turns, or_nearest=False)
         _map_speakers(raw, reading)
+
+
+def _own_rows(
+    path: Path, raw: RawEpisode, corpus: RawCorpus, reading: EpisodeReading
+) -> list[Annotation]:
+    """Return the events of a file of its own; of an RTTM file those lines that are about it."""
+    rows = read_file(path, corpus.event_readers)
+    if path.suffix.lower() != ".rttm":
+        return rows
+    own = take_own(rows, lambda row: row.episode, raw.name, reading.findings, path)
+    return [row._replace(episode=None) for row in own]
 
 
 def _map_speakers(raw: RawEpisode, reading: EpisodeReading) -> None:

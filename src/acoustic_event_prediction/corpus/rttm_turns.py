@@ -1,15 +1,15 @@
 """Turns of a corpus's episodes from RTTM files: a folder with one for each, or one file of all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from acoustic_event_prediction.corpus.findings import FileProblem, Finding, Findings, describe
+from acoustic_event_prediction.corpus.named_lines import NAMING, some_names, take_own
 from acoustic_event_prediction.corpus.raw import (
     list_folder,
-    loose_key,
     match_names,
     normalise,
     strip_audio_suffix,
@@ -19,12 +19,6 @@ from acoustic_event_prediction.corpus.rttm import RttmLine, read_rttm
 from acoustic_event_prediction.corpus.tables import Interval
 from acoustic_event_prediction.corpus.turns import check_turns
 from acoustic_event_prediction.errors import CorpusError
-
-_NAMING = (
-    "name the files <episode>.rttm, or the episodes in the second cell of each line; letters and "
-    "digits must agree"
-)
-_MAX_NAMED = 3
 
 
 class ImportedTurns(NamedTuple):
@@ -53,9 +47,9 @@ def import_turns(path: Path, episodes: Sequence[Episode]) -> ImportedTurns:
     matches = {name: written for written, name in found.items()}
     if not matches:
         raise CorpusError(
-            f"diarization.rttm={path} has turns of {_some(sources) or 'nobody'}, and of none of "
-            f"the {len(episodes)} episodes without turns, such as "
-            f"{_some(episode.name for episode in episodes)}; {_NAMING}"
+            f"diarization.rttm={path} has turns of {some_names(sources) or 'nobody'}, and of none "
+            f"of the {len(episodes)} episodes without turns, such as "
+            f"{some_names(episode.name for episode in episodes)}; {NAMING}"
         )
     turns: dict[str, pd.DataFrame] = {}
     problems: list[Finding] = []
@@ -68,7 +62,7 @@ def import_turns(path: Path, episodes: Sequence[Episode]) -> ImportedTurns:
             if table is not None:
                 turns[episode.episode_id] = table
         else:
-            findings.warn(path, "has no turns of this episode", _NAMING)
+            findings.warn(path, "has no turns of this episode", NAMING)
         problems += findings.problems
         warnings += findings.warnings
     if problems:
@@ -112,43 +106,12 @@ def _read_episode(
         lines = read_rttm(source) if isinstance(source, Path) else source
         lines = [line for line in lines if line.kind == "SPEAKER"]
         if isinstance(source, Path):
-            lines = _own_lines(lines, episode.name, findings, file)
+            lines = take_own(lines, lambda line: line.file, episode.name, findings, file)
         if not lines:
             findings.warn(file, "has no SPEAKER line of this episode, which stays without turns")
             return None
         table = check_turns(map(_as_turn, lines), episode.duration_seconds, findings, file)
     return table
-
-
-def _own_lines(
-    lines: Sequence[RttmLine], name: str, findings: Findings, file: Path
-) -> list[RttmLine]:
-    """Return the lines of the episode that the file is named after.
-
-    Raises:
-        FileProblem: the lines are about several others.
-    """
-    others = sorted({line.file for line in lines if not _is_same(line.file, name)})
-    own = [line for line in lines if _is_same(line.file, name)]
-    if own and others:
-        findings.warn(
-            file, f"{len(lines) - len(own)} lines are about {_some(others)}, and were left out"
-        )
-        return own
-    if len(others) > 1:
-        raise FileProblem(f"is about {_some(others)}, none of which is this episode", _NAMING)
-    if others:
-        findings.warn(
-            file,
-            f"by its lines it is about {others[0]!r}, by its name about this episode",
-            "its turns are taken as this episode's; correct the lines or the name",
-        )
-    return list(lines)
-
-
-def _is_same(written: str, name: str) -> bool:
-    plain = strip_audio_suffix(normalise(written))
-    return plain == name or loose_key(plain) == loose_key(name) != ""
 
 
 def _as_turn(line: RttmLine) -> Interval:
@@ -157,11 +120,3 @@ def _as_turn(line: RttmLine) -> Interval:
             f"line {line.line} names no speaker (<NA>)", "give a name in its eighth cell"
         )
     return Interval(line.onset, line.offset, line.name)
-
-
-def _some(names: Iterable[str]) -> str:
-    """Return the first names, and how many more there are."""
-    names = sorted(names)
-    hidden = len(names) - _MAX_NAMED
-    shown = ", ".join(map(repr, names[:_MAX_NAMED]))
-    return f"{shown} and {hidden} more" if hidden > 0 else shown

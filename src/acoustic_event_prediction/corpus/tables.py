@@ -43,11 +43,15 @@ class Annotation(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A named stretch of time: a speaker's turn in seconds, a word in seconds or in ticks."""
+    """A named stretch of time: a speaker's turn in seconds, a word in seconds or in ticks.
+
+    `recording` is what the file says that it is about; None where files don't say it.
+    """
 
     onset: float
     offset: float
     name: str
+    recording: str | None = None
 
 
 class MappedEvent(NamedTuple):

@@ -87,8 +87,15 @@ class RecordingFolders(
 
     def is_complete(self, name: str) -> bool:
         """Return whether the recording's folder is there with all files."""
-        folder = self.folder(name)
-        return all((folder / file).is_file() for file in self._files)
+        return len(self.file_sizes(name)) == len(self._files)
+
+    def file_sizes(self, name: str) -> dict[str, int]:
+        """Return the sizes in bytes of those files of a recording that are there, by name."""
+        return self._sizes_in(self.folder(name))
+
+    def _sizes_in(self, folder: Path) -> dict[str, int]:
+        paths = {file: folder / file for file in self._files}
+        return {file: path.stat().st_size for file, path in paths.items() if path.is_file()}
 
     def names(self) -> list[str]:
         """Return the recordings with a complete folder, sorted."""
@@ -104,8 +111,8 @@ class RecordingFolders(
 
         Args:
             name: of the recording.
-            values: by file name, what the file's data set saves, or a callable that returns it and
-                is called when the files before it are written.
+            values: by file name, what the file's data set saves, or a callable that returns it: it
+                is called when the files before it are written, with their sizes in bytes by name.
 
         Raises:
             ValueError: a declared file is missing, or one is not declared.
@@ -118,7 +125,9 @@ class RecordingFolders(
             with replacing_folder(folder) as new:
                 for file in self._files:
                     try:
-                        value = values[file]() if callable(values[file]) else values[file]
+                        value = values[file]
+                        if callable(value):
+                            value = value(self._sizes_in(new))
                     except BaseException as error:
                         own_error = error
                         raise

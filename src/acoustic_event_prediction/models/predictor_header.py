@@ -1,5 +1,6 @@
 """What a predictor file says about itself."""
 
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, Literal, Self
 
@@ -7,10 +8,41 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # A file that asks for more would fill the memory before its weights are found not to fit.
 _MOST = 2**20
+_LONGEST_TEXT = 1000
+_MOST_SHOWN = 40
 
 
 class _Header(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    # Texts end up in logs, tables and pages; before all else, because messages show names of keys.
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_can_be_shown(cls, values: Any) -> Any:
+        for place, text in _texts(values):
+            if len(text) > _LONGEST_TEXT:
+                raise ValueError(
+                    f"a text in {place} has {len(text)} characters, more than {_LONGEST_TEXT}"
+                )
+            if not text.isprintable():
+                raise ValueError(
+                    f"a text in {place} holds control characters or others that can't be shown: "
+                    f"{text[:_MOST_SHOWN]!a}"
+                )
+        return values
+
+
+def _texts(values: Any, place: str = "the header") -> Iterator[tuple[str, str]]:
+    """Yield the texts in JSON values, keys as well, each with the name of the field it is in."""
+    if isinstance(values, str):
+        yield place, values
+    elif isinstance(values, Mapping):
+        for key, value in values.items():
+            yield place, str(key)
+            yield from _texts(value, str(key) if place == "the header" else place)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _texts(value, place)
 
 
 class ClassifierHeader(_Header):

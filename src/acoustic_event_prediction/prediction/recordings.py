@@ -2,14 +2,21 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from acoustic_event_prediction.corpus.findings import Finding, Findings
+from acoustic_event_prediction.corpus.findings import FileProblem, Finding, Findings
 from acoustic_event_prediction.corpus.folder_files import FilesByName
-from acoustic_event_prediction.corpus.formats import EVENTS, TURNS, WORDS, EventReaders
-from acoustic_event_prediction.corpus.label_files import read_rttm_events
+from acoustic_event_prediction.corpus.formats import (
+    EVENTS,
+    TURNS,
+    WORDS,
+    EventReaders,
+    TurnReaders,
+)
+from acoustic_event_prediction.corpus.label_files import read_rttm_table, read_rttm_turn_table
+from acoustic_event_prediction.corpus.named_lines import some_names
 from acoustic_event_prediction.corpus.raw import (
     AUDIO_SUFFIXES,
     Listing,
@@ -17,8 +24,10 @@ from acoustic_event_prediction.corpus.raw import (
     RawEpisode,
     audio_files,
     list_folder,
+    match_names,
     normalise,
 )
+from acoustic_event_prediction.corpus.rttm import read_rttm
 from acoustic_event_prediction.corpus.tables import (
     EVENT_COLUMNS,
     OPTIONAL_COLUMNS,
@@ -50,15 +59,16 @@ def _of_this_recording(read: Callable[[Path], list[Annotation]], path: Path) -> 
     return [row._replace(episode=None) for row in read(path)]
 
 
-_ANY_RECORDING: EventReaders = {
-    **EVENTS,
-    ".csv": _read_laughs,
-    ".rttm": partial(read_rttm_events, with_turns=True),
-}
+# In RTTM each line says what it is about; the reading takes this recording's.
+_TURNS: TurnReaders = {**TURNS, ".rttm": read_rttm_turn_table}
 _LAUGHS: EventReaders = {
-    suffix: partial(_of_this_recording, read) for suffix, read in _ANY_RECORDING.items()
+    **{
+        suffix: partial(_of_this_recording, read)
+        for suffix, read in {**EVENTS, ".csv": _read_laughs}.items()
+    },
+    ".rttm": partial(read_rttm_table, with_turns=True),
 }
-_KINDS = {"turns": TURNS, "words": WORDS, "laughs": _LAUGHS}
+_KINDS = {"turns": _TURNS, "words": WORDS, "laughs": _LAUGHS}
 
 
 def find_recordings(params: PredictionParams) -> RawCorpus:
@@ -66,7 +76,7 @@ def find_recordings(params: PredictionParams) -> RawCorpus:
 
     A recording is named after its file; where two bear one name, the suffix is part of it. In a
     folder of turns, words or laughs, the file of a recording bears its name, or at least the same
-    letters and digits.
+    letters and digits. One RTTM file may be of several recordings, which its lines name.
 
     Args:
         params: names the recording or a folder, and what belongs to it.
@@ -104,6 +114,7 @@ def find_recordings(params: PredictionParams) -> RawCorpus:
             diarization=sides["turns"].get(name),
             mapping=None,
             problems=_of(findings.problems, name),
+            warnings=_of(findings.warnings, name),
         )
         for name, file in recordings.items()
     )
@@ -114,6 +125,7 @@ def find_recordings(params: PredictionParams) -> RawCorpus:
         get_annotations="",
         needs_annotations=False,
         event_readers=_LAUGHS,
+        turn_readers=_TURNS,
     )
 
 
@@ -191,10 +203,7 @@ def _find_sides(
         )
     if not path.is_dir():
         if len(recordings) > 1:
-            raise CorpusError(
-                f"prediction.{kind}={path} is one file, but there are {len(recordings)} "
-                "recordings: give a folder with a file for each, named as the recordings are"
-            )
+            return dict.fromkeys(_in_one_file(kind, path, recordings, findings), path)
         return dict.fromkeys(recordings, path)
     files = list_folder(path)
     # `.words.json` ends with `.json`: only the longest suffix counts.
@@ -223,6 +232,35 @@ def _find_sides(
             f"e.g. {next(iter(recordings))}{min(suffixes)}"
         )
     return sides
+
+
+def _in_one_file(
+    kind: str, path: Path, recordings: Mapping[str, Path], findings: Findings
+) -> Iterable[str]:
+    """Return the recordings that the lines of a file name; the others get a warning."""
+    if path.suffix.lower() != ".rttm" or ".rttm" not in _KINDS[kind]:
+        also = ", or one RTTM file of all" if ".rttm" in _KINDS[kind] else ""
+        raise CorpusError(
+            f"prediction.{kind}={path} is one file, but there are {len(recordings)} recordings: "
+            f"give a folder with a file for each, named as the recordings are{also}"
+        )
+    try:
+        written = {line.file for line in read_rttm(path)}
+    except (FileProblem, OSError) as error:
+        raise CorpusError(f"prediction.{kind}={path}: {error}") from error
+    found = set(match_names(written, recordings).values())
+    if not found:
+        raise CorpusError(
+            f"prediction.{kind}={path} has lines about {some_names(written) or 'nothing'}, and "
+            f"about none of the {len(recordings)} recordings, such as {some_names(recordings)}: "
+            "the second cell of a line is the recording's name; letters and digits must agree"
+        )
+    for name in recordings:
+        if name not in found:
+            findings.of(name).warn(
+                path, f"has no line about this recording: its {kind} are missing"
+            )
+    return found
 
 
 def _of(problems: Sequence[Finding], name: str) -> tuple[Finding, ...]:

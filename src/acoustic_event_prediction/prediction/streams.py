@@ -203,16 +203,14 @@ def _knows_words(raw: RawEpisode, reading: EpisodeReading, users: Sequence[Assig
     """Return whether it is known what the systems say; words that nobody says are a warning."""
     if raw.transcript is not None and reading.words.empty:
         return True
-    speakers = {name for assignment in users for name in (assignment.user, *assignment.systems)}
+    systems = sorted({name for assignment in users for name in assignment.systems})
     written = sorted(set(reading.words["speaker"].dropna()))
-    is_known = not speakers.isdisjoint(written)
+    is_known = not set(systems).isdisjoint(written)
     if not reading.words.empty and not is_known:
         whose = f"are of {', '.join(written)}" if written else "name nobody who says them"
-        reading.findings.warn(
-            raw.transcript,
-            f"its words {whose}; the streams are of {', '.join(sorted(speakers))}, so none is read",
-        )
-    return is_known or not any(assignment.systems for assignment in users)
+        read = f"those of {', '.join(systems)} are read" if systems else "all is one stream"
+        reading.findings.warn(raw.transcript, f"its words {whose}; {read}, so none of these")
+    return is_known or not systems
 
 
 def _knows_laughs(raw: RawEpisode, reading: EpisodeReading) -> bool:

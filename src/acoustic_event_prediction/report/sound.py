@@ -1,6 +1,7 @@
 """The sound of a whole recording for a page, and the envelope of its waveform."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,13 +48,19 @@ class Sound:
             raise ValueError(f"need either the sound or why there is none, got {got}")
 
 
-def hear(source: AudioSource, num_frames: int, max_megabytes: float) -> Sound:
+def hear(
+    source: AudioSource,
+    num_frames: int,
+    max_megabytes: float,
+    on_block: Callable[[], None] = lambda: None,
+) -> Sound:
     """Return the sound of a recording, decoded once; of its samples only a block is in memory.
 
     Args:
         source: the recording.
         num_frames: T; frames after the end of the recording have a peak of 0.
         max_megabytes: of the data URI; what is larger is left out. 0: no sound.
+        on_block: called before each block of 10 s; what it raises ends the work.
 
     Raises:
         AudioError: see `MonoReader`.
@@ -62,11 +69,13 @@ def hear(source: AudioSource, num_frames: int, max_megabytes: float) -> Sound:
     with MonoReader(source, MODEL_SAMPLE_RATE_HZ) as reader:
         encoder = _Encoder(reader.num_samples, max_megabytes)
         first = 0
+        on_block()
         while (block := reader.read(_BLOCK_FRAMES * SAMPLES_PER_FRAME)).size:
             found = _peaks(block)[: max(0, num_frames - first)]
             peaks[first : first + len(found)] = found
             first += _BLOCK_FRAMES
             encoder.write(block)
+            on_block()
     return encoder.finish(peaks)
 
 

@@ -10,11 +10,10 @@ import pandas as pd
 
 from acoustic_event_prediction.alarms import AlarmRule
 from acoustic_event_prediction.corpus.episode_reading import EpisodeReading
-from acoustic_event_prediction.corpus.findings import Finding, describe
+from acoustic_event_prediction.corpus.findings import Finding
 from acoustic_event_prediction.corpus.recordings import MIXED_DOWN, checked_audio
 from acoustic_event_prediction.corpus.survey import read_recordings as read_files
 from acoustic_event_prediction.devices import choose_device
-from acoustic_event_prediction.errors import CorpusError
 from acoustic_event_prediction.models.predictor import Predictor, PredictorError
 from acoustic_event_prediction.params import (
     CheckpointParams,
@@ -32,6 +31,7 @@ from acoustic_event_prediction.prediction.streams import (
     describe_missing,
     prepare_recordings,
 )
+from acoustic_event_prediction.report.cells import event_text, horizon_text
 from acoustic_event_prediction.speech_lm.checkpoint_files import Checkpoint
 
 logger = logging.getLogger(__name__)
@@ -128,10 +128,10 @@ def prepare_prediction(
     found = find_checkpoint(predictor.header, predictor.path, configured=checkpoint)
     setup = PredictionSetup(predictor, found, requirements, rule)
     logger.info(
-        "predictor %s, trained on %s: %s within %d frames; text %s, streams %s, laughs masked in "
-        "%s",
-        *(setup.path, predictor.header.corpus, predictor.header.event),
-        predictor.header.shift_frames,
+        "predictor %s, trained on %s: %s within %s; text %s, streams %s, laughs masked in %s",
+        *(setup.path, predictor.header.corpus),
+        event_text(predictor.header.event, predictor.header.target),
+        horizon_text(predictor.header.shift_frames),
         *(requirements.settings.text, requirements.settings.stream_order),
         requirements.streams.mask_laughter,
     )
@@ -145,6 +145,9 @@ def read_recordings(
 ) -> Recordings:
     """Read and check the recordings and what belongs to them; no model is loaded for it.
 
+    If none can be used, the notes say why of each, and the tables are empty: the summary of the run
+    is written all the same, before it fails.
+
     Args:
         setup: see `prepare_prediction`.
         params: the recordings, and what belongs to them.
@@ -152,19 +155,12 @@ def read_recordings(
             again to check it.
 
     Raises:
-        CorpusError: none of the recordings can be used; the message names every problem.
+        CorpusError: there are no recordings, or what belongs to them is not there.
     """
     corpus = find_recordings(params)
     readings = read_files(corpus, corpus.episodes, checked_audio(earlier_episodes or {}))
     prepared = prepare_recordings(corpus, readings, setup.requirements, params)
     broken = [reading for reading in readings if reading.findings.problems]
-    if not prepared:
-        problems = [finding for reading in broken for finding in reading.findings.problems]
-        one = f"the recording in {corpus.root} can't be used"
-        none = f"none of the {len(readings)} recordings in {corpus.root} can be used"
-        raise CorpusError(
-            f"{one if len(readings) == 1 else none}:\n{describe(map(_of_recording, problems))}"
-        )
     _log(prepared, broken)
     return Recordings(
         episodes={
