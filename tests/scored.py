@@ -31,6 +31,7 @@ def scored_recording(**changes: Any) -> ScoredRecording:
     values: dict[str, Any] = {
         "name": "talk.wav",
         "event": "Laughter",
+        "target": "any",
         "horizons": (5,),
         "main_horizon": 5,
         "users": ("mix",),

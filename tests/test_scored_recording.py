@@ -22,6 +22,19 @@ def test_main_scores_are_those_of_the_main_horizon() -> None:
     assert recording.main_scores.dtype == np.float32
 
 
+def test_each_horizon_has_its_scores_and_its_axis() -> None:
+    scores = np.array([[[0.3, 0.01], [0.1, 0.04]]], np.float32)
+    recording = scored_recording(
+        scores=scores, horizons=(5, 1), threshold=0.7, alarms=make_alarms()
+    )
+
+    assert recording.scores_at(1).tolist() == scores[:, :, 1].tolist()
+    # The threshold is on the main horizon's axis only.
+    assert [recording.score_limit_at(horizon) for horizon in (5, 1)] == [1.0, 0.05]
+    with pytest.raises(ValueError, match=r"at \(5, 1\) frames, none at 2"):
+        recording.scores_at(2)
+
+
 @pytest.mark.parametrize(
     ("highest", "threshold", "limit"),
     [

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ class ScoredRecording:
         name: of the recording, any Unicode.
         duration_seconds: of the recording.
         event: label of the predicted event, as in `Laughter`.
+        target: whose events: of any speaker, or of the user.
         horizons: in frames, one per output.
         main_horizon: the one that alarms are made of, one of `horizons`.
         users: their names, each once.
@@ -32,6 +34,7 @@ class ScoredRecording:
     name: str
     duration_seconds: float
     event: str
+    target: Literal["any", "user"]
     horizons: tuple[int, ...]
     main_horizon: int
     users: tuple[str, ...]
@@ -47,15 +50,35 @@ class ScoredRecording:
     @property
     def main_scores(self) -> npt.NDArray[np.float32]:
         """Scores of the main horizon, float32 [U, T]."""
-        return self.scores[:, :, self.horizons.index(self.main_horizon)]
+        return self.scores_at(self.main_horizon)
 
     @property
     def score_limit(self) -> float:
-        """Upper end of a score axis: the first of ..., 0.1, 0.2, 0.5, 1 that holds all scores.
+        """Upper end of the main horizon's score axis, see `score_limit_at`."""
+        return self.score_limit_at(self.main_horizon)
 
-        The threshold is on the axis, too. Scores of rare events may all be far below 1.
+    def scores_at(self, horizon: int) -> npt.NDArray[np.float32]:
+        """Return the scores of one of the horizons, given in frames; float32 [U, T].
+
+        Raises:
+            ValueError: it is none of `horizons`.
         """
-        highest = max(float(self.main_scores.max()), self.threshold)
+        if horizon not in self.horizons:
+            raise ValueError(f"there are scores at {self.horizons} frames, none at {horizon}")
+        return self.scores[:, :, self.horizons.index(horizon)]
+
+    def score_limit_at(self, horizon: int) -> float:
+        """Return the end of a score axis: the first of ..., 0.1, 0.2, 0.5, 1 that holds all scores.
+
+        The main horizon's has the threshold on it, too. Scores of rare events may all be far
+        below 1.
+
+        Raises:
+            ValueError: see `scores_at`.
+        """
+        highest = float(self.scores_at(horizon).max())
+        if horizon == self.main_horizon:
+            highest = max(highest, self.threshold)
         if highest <= 0:
             return 1.0
         decade = 10.0 ** math.floor(math.log10(highest))

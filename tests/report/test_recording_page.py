@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.report.made import Page
 from tests.scored import make_alarms, make_peaks, make_scores, scored_recording
 
 EVIL = """</script><b>x</b>"'&<img src=x onerror=alert(2)>{{ 7 * 7 }}"""
+SEVERAL = {"horizons": (10, 1, 5), "main_horizon": 5}
 HEARD = "data:audio/mpeg;base64,AAAA"
 
 
@@ -56,24 +58,91 @@ def test_the_page_loads_nothing_and_may_not() -> None:
     assert "connect-src" not in policy
 
 
-def test_scores_of_the_main_horizon_are_in_the_page() -> None:
+def several(num_users: int = 1, num_frames: int = 125, **changes: Any) -> ScoredRecording:
+    """A recording at 10, 1 and 5 frames, the main one."""
+    scores = make_scores(num_users, num_frames, 3)
+    return scored_recording(**({"scores": scores, **SEVERAL} | changes))
+
+
+def test_scores_of_all_horizons_are_in_the_page_by_length() -> None:
     rng = np.random.default_rng(0)
     scores = rng.random((2, 40, 3)).astype(np.float32)
     scores[:, 0], scores[:, 1] = 0, 1
+    scores[:, :, 1] *= 0.1
     recording = scored_recording(
         users=("a", "b"),
         scores=scores,
-        horizons=(1, 5, 10),
-        main_horizon=10,
+        **SEVERAL,
         alarms=make_alarms(("b", 0.16, 0.4, 0.5)),
     )
 
     found = payload(render(recording))
 
-    assert numbers(found["scores"], "<u2") == pytest.approx(scores[:, :, 2].ravel(), abs=1e-4)
+    for horizon, column in zip(found["horizons"], (1, 2, 0), strict=True):
+        expected = pytest.approx(scores[:, :, column].ravel(), abs=1e-4)
+        assert numbers(horizon["scores"], "<u2") == expected
+    assert [horizon["threshold"] for horizon in found["horizons"]] == [None, 0.5, None]
+    assert [horizon["score_limit"] for horizon in found["horizons"]] == [0.1, 1.0, 1.0]
     assert found["alarms"] == [[1, 0.16, 0.4]]
     assert [user["name"] for user in found["users"]] == ["a", "b"]
-    assert (found["duration"], found["threshold"], found["frame_seconds"]) == (3.2, 0.5, 0.08)
+    assert (found["duration"], found["frame_seconds"]) == (3.2, 0.08)
+
+
+def test_several_horizons_are_a_choice_that_begins_with_the_main_one() -> None:
+    page = Page(render(several()))
+
+    (choice,) = [select for select in page.all("select") if select["id"] == "horizon"]
+    options = page.all("option")
+    assert [option["value"] for option in options] == ["0", "1", "2"]
+    assert ["selected" in option for option in options] == [False, True, False]
+    assert "Horizon 1 frame, 80 ms 5 frames, 400 ms (alarms) 10 frames, 800 ms" in page.text
+    assert "always those at 5 frames, 400 ms; their threshold is drawn only there." in page.text
+    assert choice["aria-describedby"] in {tag.get("id") for tag in page.all("p")}
+    assert "Scores at 5 frames, 400 ms." in page.text
+    assert "Too large" not in page.text
+
+
+def test_a_single_horizon_is_no_choice() -> None:
+    page = Page(render())
+
+    assert [select["id"] for select in page.all("select")] == ["span"]
+    assert not page.all("option")
+    assert not page.all("figcaption")
+    assert "always those" not in page.text
+    (horizon,) = payload(render())["horizons"]
+    assert horizon["threshold"] == 0.5
+
+
+def test_horizons_that_the_page_has_no_room_for_are_named() -> None:
+    # 22 hours; at each horizon the scores are 2.7 MB of text, and 20 MB are the limit.
+    recording = scored_recording(
+        scores=np.zeros((1, 1_000_000, 10), np.float32),
+        horizons=tuple(range(1, 11)),
+        main_horizon=10,
+        alarms=make_alarms(),
+    )
+
+    html = render(recording)
+
+    assert len(html) < 25_000_000
+    assert "in scores.csv: the scores at 8 frames, 640 ms; 9 frames, 720 ms." in html
+    assert html.count("<option") == 8
+    assert payload(html)["horizons"][-1]["threshold"] == 0.5
+
+
+def test_without_room_for_another_horizon_there_is_no_choice() -> None:
+    recording = scored_recording(
+        users=tuple(f"channel_{n}" for n in range(40)),
+        scores=np.zeros((40, 200_000, 2), np.float32),
+        horizons=(1, 5),
+        alarms=make_alarms(),
+    )
+
+    html = render(recording)
+
+    assert "<option" not in html
+    assert "always those" not in html
+    assert "Too large for this page, but in scores.csv: the scores at 1 frame, 80 ms." in html
 
 
 @pytest.mark.parametrize("loudest", [1.7, 0.5, 1e-4])
@@ -95,13 +164,29 @@ def test_three_hours_are_few_megabytes() -> None:
     assert len(render(recording)) < 2_000_000
 
 
-def test_names_are_text_and_never_markup() -> None:
-    recording = scored_recording(
+def test_three_hours_at_ten_horizons_are_a_page_that_a_browser_opens() -> None:
+    recording = several(
+        2,
+        users=("a", "b"),
+        scores=make_scores(2, 135_000, 10),
+        horizons=tuple(range(1, 11)),
+        alarms=make_alarms(),
+    )
+
+    html = render(recording)
+
+    assert len(html) < 8_000_000
+    assert html.count("<option") == 10
+
+
+@pytest.mark.parametrize("make", [scored_recording, several])
+def test_names_are_text_and_never_markup(make: Callable[..., ScoredRecording]) -> None:
+    recording = make(
         name=EVIL, event=EVIL, users=(EVIL,), alarms=make_alarms((EVIL, 1.0, 2.0, 0.5))
     )
 
     html = render(recording, facts=[(EVIL, EVIL)], notes=[EVIL], uri=None, missing=EVIL)
-    plain, page = Page(render(uri=None, missing="none", notes=["one"])), Page(html)
+    plain, page = Page(render(make(), uri=None, missing="none", notes=["one"])), Page(html)
 
     assert [name for name, _ in page.tags] == [name for name, _ in plain.tags]
     assert not any("onerror" in attributes for _, attributes in page.tags)
@@ -175,7 +260,7 @@ def test_figure_and_table_need_no_script() -> None:
 
 
 def test_it_can_be_used_without_seeing_it_and_without_a_mouse() -> None:
-    page = Page(render())
+    page = Page(render(several()))
 
     sliders = [tag for _, tag in page.tags if tag.get("role") == "slider"]
     assert len(sliders) == 2
@@ -188,7 +273,7 @@ def test_it_can_be_used_without_seeing_it_and_without_a_mouse() -> None:
 
 
 def test_the_script_only_looks_for_what_is_there() -> None:
-    html = render() + render(uri=None, missing="none")
+    html = render(several()) + render(uri=None, missing="none")
     asked = set(re.findall(r'find\("(\w+)"\)', html))
     assert asked <= set(re.findall(r' id="(\w+)"', html))
     assert len(asked) > 8
@@ -197,3 +282,9 @@ def test_the_script_only_looks_for_what_is_there() -> None:
 def test_peaks_of_other_frames_are_refused() -> None:
     with pytest.raises(ValueError, match=r"125 frames of 'talk.wav', got the shape \(3,\)"):
         render(sound=Sound(np.zeros(3, np.float32), HEARD, None))
+
+
+def test_the_page_says_whose_events_are_predicted() -> None:
+    for target, whose in (("any", "of any speaker"), ("user", "of the user")):
+        recording = scored_recording(target=target)
+        assert f"where Laughter {whose} is expected to begin" in render(recording)

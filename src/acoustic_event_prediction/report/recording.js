@@ -1,16 +1,15 @@
 const recording = JSON.parse(document.getElementById("recording").textContent);
-const { duration, frame_seconds: frameSeconds, threshold, score_limit: scoreLimit } = recording;
+const { duration, frame_seconds: frameSeconds } = recording;
 const peaks = decode(recording.peaks, Uint8Array, 255);
 const numFrames = peaks.length;
-const allScores = decode(recording.scores, Uint16Array, 65535);
 const users = recording.users.map((user, row) => ({
   ...user,
-  scores: allScores.subarray(row * numFrames, (row + 1) * numFrames),
   alarms: recording.alarms.filter((alarm) => alarm[0] === row),
 }));
 const onsets = recording.alarms.map((alarm) => alarm[1]);
 const leadSeconds = 2;
 let target = null;
+let threshold = null, scoreLimit = 1;
 const find = (id) => document.getElementById(id);
 
 /* Numbers from 0 to 1 that are whole numbers, least byte first, in base64. */
@@ -105,6 +104,18 @@ function say(text) {
   const status = find("status");
   status.textContent = text;
   status.hidden = !text;
+}
+
+/* Takes the scores of a horizon; only the main one has a threshold. */
+function takeHorizon(index) {
+  const chosen = recording.horizons[index];
+  const scores = decode(chosen.scores, Uint16Array, 65535);
+  users.forEach((user, row) => {
+    user.scores = scores.subarray(row * numFrames, (row + 1) * numFrames);
+  });
+  ({ threshold, score_limit: scoreLimit } = chosen);
+  find("threshold").hidden = threshold === null;
+  find("limit").textContent = scoreLimit;
 }
 
 function showScores(position) {
@@ -215,7 +226,16 @@ function offerSpans() {
   find("span").addEventListener("change", move);
 }
 
+function offerHorizons() {
+  const choice = find("horizon");
+  takeHorizon(choice ? choice.value : 0);
+  if (choice) {
+    choice.addEventListener("change", () => { takeHorizon(choice.value); reflow(); });
+  }
+}
+
 offerSpans();
+offerHorizons();
 listen(near, () => !isStill.matches);
 listen(whole, () => false);
 find("previous").addEventListener("click", () => playAlarm(previousOnset()));

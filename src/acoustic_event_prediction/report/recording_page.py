@@ -9,11 +9,15 @@ import numpy.typing as npt
 
 from acoustic_event_prediction.figure_style import USER_COLORS
 from acoustic_event_prediction.frames import FRAME_SECONDS
-from acoustic_event_prediction.report.cells import clock, horizon_text, number
+from acoustic_event_prediction.report.cells import clock, event_text, horizon_text, number
 from acoustic_event_prediction.report.sound import Sound
 from acoustic_event_prediction.report.sound_format import data_uri
 from acoustic_event_prediction.report.templates import load_template
 from acoustic_event_prediction.scored_recording import ScoredRecording
+
+_SCORE_TYPE, _PEAK_TYPE = "<u2", "u1"
+# Of the scores at all horizons but the main one: 3 hours of two users at 27 more horizons.
+_MOST_OTHER_SCORES_BYTES = 20_000_000
 
 
 class AlarmRow(NamedTuple):
@@ -51,6 +55,7 @@ def render_recording_page(
             f"need one peak for each of the {num_frames} frames of {recording.name!r}, got the "
             f"shape {sound.peaks.shape}"
         )
+    shown = _shown_horizons(recording)
     page = load_template("recording.html.j2").render(
         name=recording.name or "unnamed",
         event=recording.event,
@@ -66,7 +71,14 @@ def render_recording_page(
         threshold=f"{recording.threshold:.3g}",
         score_limit=f"{recording.score_limit:g}",
         highest=number(float(recording.main_scores.max())),
-        recording=_payload(recording, sound.peaks),
+        main_horizon=horizon_text(recording.main_horizon),
+        horizons=[
+            (index, horizon_text(horizon), horizon == recording.main_horizon)
+            for index, horizon in enumerate(shown)
+        ],
+        num_horizons=len(recording.horizons),
+        left_out=[horizon_text(horizon) for horizon in sorted({*recording.horizons} - {*shown})],
+        recording=_payload(recording, shown, sound.peaks),
     )
     # A file name that is no valid UTF-8 comes as lone surrogates, which can't be written.
     return page.encode("utf-8", "replace").decode("utf-8")
@@ -74,10 +86,11 @@ def render_recording_page(
 
 def _summary(recording: ScoredRecording) -> str:
     counted = _count(len(recording.alarms), "alarm") if len(recording.alarms) else "No alarm"
+    events = event_text(recording.event, recording.target)
     return (
         f"{counted} in {clock(recording.duration_seconds)} for "
         f"{_count(len(recording.users), 'user')}. A score, 0 to 1, is high where "
-        f"{recording.event} is expected to begin within {horizon_text(recording.main_horizon)}."
+        f"{events} is expected to begin within {horizon_text(recording.main_horizon)}."
     )
 
 
@@ -102,22 +115,40 @@ def _alarms(recording: ScoredRecording) -> Iterator[tuple[str, float, float, flo
         yield str(user), onset, offset, peak
 
 
-def _payload(recording: ScoredRecording, peaks: npt.NDArray[np.float32]) -> dict[str, Any]:
+def _shown_horizons(recording: ScoredRecording) -> list[int]:
+    """Return the main horizon and the shortest of the others that the page has room for."""
+    num_users, num_frames, _ = recording.scores.shape
+    # Base64 needs four characters for three bytes.
+    size = num_users * num_frames * np.dtype(_SCORE_TYPE).itemsize * 4 / 3
+    others = sorted(set(recording.horizons) - {recording.main_horizon})
+    return sorted([recording.main_horizon, *others[: int(_MOST_OTHER_SCORES_BYTES / size)]])
+
+
+def _payload(
+    recording: ScoredRecording, shown: Sequence[int], peaks: npt.NDArray[np.float32]
+) -> dict[str, Any]:
     """Return what the script draws; waveforms are as loud as the row is high."""
     users = recording.users
     loudest = float(peaks.max()) or 1.0
     return {
         "duration": recording.duration_seconds,
         "frame_seconds": FRAME_SECONDS,
-        "threshold": recording.threshold,
-        "score_limit": recording.score_limit,
         "users": [{"name": user, "color": _color(row)} for row, user in enumerate(users)],
         "alarms": [
             [users.index(user), round(onset, 6), round(offset, 6)]
             for user, onset, offset, _ in _alarms(recording)
         ],
-        "scores": _whole_numbers(recording.main_scores, "<u2"),
-        "peaks": _whole_numbers(peaks / loudest, "u1"),
+        "horizons": [_horizon_payload(recording, horizon) for horizon in shown],
+        "peaks": _whole_numbers(peaks / loudest, _PEAK_TYPE),
+    }
+
+
+def _horizon_payload(recording: ScoredRecording, horizon: int) -> dict[str, Any]:
+    """Return what is drawn of a horizon; only the main one has a threshold."""
+    return {
+        "scores": _whole_numbers(recording.scores_at(horizon), _SCORE_TYPE),
+        "score_limit": recording.score_limit_at(horizon),
+        "threshold": recording.threshold if horizon == recording.main_horizon else None,
     }
 
 

@@ -120,7 +120,7 @@ class Track {
     }
     this.drawSteps(this.columns(user.scores), base, scale, user.color);
     this.drawLine(base, "#8a8a8a", []);
-    this.drawLine(clamp(base - threshold * scale, top, base), "#1b1b1b", [5, 4]);
+    if (threshold !== null) { this.drawLine(clamp(base - threshold * scale, top, base), "#1b1b1b", [5, 4]); }
   }
 
   drawLine(y, color, dashes) {

@@ -1,3 +1,6 @@
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,7 @@ import pytest
 from acoustic_event_prediction.alarms import AlarmRule
 from acoustic_event_prediction.corpus.content import sha256_of
 from acoustic_event_prediction.corpus.records import Assignment, Episode
-from acoustic_event_prediction.errors import CorpusError, DeviceError, StoreError, WorkerError
+from acoustic_event_prediction.errors import DeviceError, StoreError, WorkerError
 from acoustic_event_prediction.models.predictor import PredictorError
 from acoustic_event_prediction.params import (
     CheckpointParams,
@@ -69,15 +72,15 @@ def test_a_missing_gpu_is_told_before_anything_is_read(
         prepare(setup.predictor, device="cuda")
 
 
-def test_none_that_can_be_used_is_an_error_with_every_reason(
+def test_if_none_can_be_used_the_notes_have_every_reason(
     setup: PredictionSetup, tmp_path: Path
 ) -> None:
     (tmp_path / "a.wav").write_bytes(b"")
     (tmp_path / "b.mp3").write_text("text")
-    with pytest.raises(CorpusError, match=r"none of the 2 recordings") as raised:
-        read_recordings(setup, prediction_params(recording=str(tmp_path)))
-    assert "a.wav: the file is empty" in str(raised.value)
-    assert "b.mp3: can't be decoded" in str(raised.value)
+    found = read_recordings(setup, prediction_params(recording=str(tmp_path)))
+    assert not any((found.episodes, found.events, found.turns, found.words, found.assignments))
+    assert "a.wav: the file is empty" in found.notes.problems["recordings/a"]
+    assert "b.mp3: can't be decoded" in found.notes.problems["recordings/b"]
 
 
 def test_tables_are_those_of_the_recordings_that_can_be_heard(
@@ -134,8 +137,8 @@ class Folders:
     def __init__(self) -> None:
         self.saved: dict[str, dict[str, Any]] = {}
 
-    def is_complete(self, _name: str) -> bool:
-        return False
+    def file_sizes(self, _name: str) -> dict[str, int]:
+        return {}
 
     def save_recording(self, name: str, values: dict[str, Any]) -> None:
         if name == "full":
@@ -189,6 +192,39 @@ def test_one_that_cannot_be_written_does_not_stop_the_others(
     assert "ValueError: unforeseen" in problems["odd"]
     assert "gone.wav" in problems["gone"]
     assert writer.num_finished == 1
+
+
+def test_ctrl_c_gives_up_the_sound_that_is_being_encoded(
+    setup: PredictionSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.wav", FIRST)
+    has_begun = threading.Event()
+    blocks = iter(range(1000))  # longer than the test may last
+
+    def hear_hours(
+        _source: object, _frames: int, _most: float, on_block: Callable[[], None]
+    ) -> None:
+        for _ in blocks:
+            has_begun.set()
+            time.sleep(0.01)
+            on_block()
+
+    monkeypatch.setattr(f"{OutputWriter.__module__}.hear", hear_hours)
+    notes = RecordingNotes(tmp_path, {}, {"recordings/long": ()}, {})
+    folders, report = Folders(), PredictionReportParams(max_megabytes=1.0)
+    writer = OutputWriter(setup, notes, report, Scores(), folders)
+
+    def interrupt() -> None:
+        with writer:
+            writer.submit(heard("long", "a.wav"))
+            assert has_begun.wait(10)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert next(blocks) < 500
+    assert not folders.saved
+    assert writer.num_finished == 0
 
 
 def test_audio_that_changes_after_scoring_gives_no_results(

@@ -15,7 +15,7 @@ from praatio import textgrid
 
 from acoustic_event_prediction.corpus.label_files import read_audacity, read_rttm_turns
 from tests.conftest import PROJECT
-from tests.kedro_runs import command, kedro_run, wait_for
+from tests.kedro_runs import command, kedro_run, try_kedro_run, wait_for
 from tests.prediction.made import sample_predictor, saved
 
 RATE = 16_000
@@ -48,6 +48,11 @@ class Setting:
     def params(self, extra: str = "") -> str:
         given = f"prediction.recording={self.recordings},prediction.predictor={self.predictor}"
         return ",".join(filter(None, [given, extra]))
+
+    def fail(self) -> str:
+        status, output = try_kedro_run(self.root, "--pipelines", "prediction", params=self.params())
+        assert status == 1, output
+        return output
 
     def run(self, extra: str = "") -> str:
         return kedro_run(self.root, "--pipelines", "prediction", params=self.params(extra))
@@ -149,6 +154,44 @@ def test_what_is_there_is_kept_and_another_rule_needs_no_model(batch: tuple[Sett
     events = pd.read_csv(setting.output / "talk" / "events.csv")
     assert events[["onset", "offset"]].to_numpy().tolist() == [[0.0, 2.0]]
     assert note.read_text() == "mine"
+
+
+def test_a_folder_whose_files_are_not_as_written_is_made_again(batch: tuple[Setting, str]) -> None:
+    setting, _ = batch
+    setting.run()
+    cut, gone = setting.output / "talk" / "scores.csv", setting.output / "short" / "report.html"
+    whole = cut.read_bytes()
+    assert json.loads((cut.parent / "prediction.json").read_text())["files"] == {
+        path.name: path.stat().st_size
+        for path in cut.parent.iterdir()
+        if path.name in FILES - {"prediction.json"}
+    }
+    cut.write_bytes(whole[:-1])
+    gone.unlink()
+    output = setting.run()
+    assert "talk: written anew, because not there, or of another size" in output
+    assert re.search(r"short: written anew, .*: report.html\s", output)
+    status = setting.summary()["status"]
+    assert status[["talk", "short", "dialogue"]].tolist() == ["predicted", "predicted", "kept"]
+    assert cut.read_bytes() == whole
+    assert gone.is_file()
+
+
+def test_where_none_can_be_read_the_summary_says_why_and_the_run_fails(tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    path = setting.root / "08_reporting" / "sample" / "prediction" / "summary.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("recording,status\nearlier,predicted\n")
+    (setting.recordings / "a.wav").write_bytes(b"")
+    (setting.recordings / "b.mp3").write_text("text")
+    output = setting.fail()
+    summary = setting.summary()
+    assert dict(summary["status"]) == {"a": "failed", "b": "failed"}
+    assert "a.wav: the file is empty" in summary.loc["a", "problem"]
+    assert "b.mp3: can't be decoded" in summary.loc["b", "problem"]
+    assert output.index("a.wav: the file is empty") < output.index("Error: none of the recordings")
+    assert "Traceback" not in output
+    assert "loading the models" not in output
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_so(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import io
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -14,13 +14,13 @@ from typing import Any, Self
 import numpy as np
 
 from acoustic_event_prediction.annotations import as_labels
-from acoustic_event_prediction.comparison import differences
 from acoustic_event_prediction.corpus.content import seems_unchanged
 from acoustic_event_prediction.corpus.records import Assignment, Episode
 from acoustic_event_prediction.errors import AudioError, ProjectError
 from acoustic_event_prediction.figures_recording import recording_figure
 from acoustic_event_prediction.models.predictor_header import PredictorHeader
 from acoustic_event_prediction.params import PredictionReportParams
+from acoustic_event_prediction.pipelines.prediction.kept import FACTS_FILE, kept_alarms
 from acoustic_event_prediction.pipelines.prediction.nodes import PredictionSetup, RecordingNotes
 from acoustic_event_prediction.pipelines.prediction.outcomes import Outcome
 from acoustic_event_prediction.prediction.missing import missing_notes
@@ -65,11 +65,15 @@ class HeardRecording:
     provenances: Sequence[Provenance]
 
 
+class _InterruptedError(ProjectError):
+    """Ctrl-C: what is not finished is not wanted any more."""
+
+
 class OutputWriter:
     """Writes the folder of a recording when all its scores are stored; a context manager.
 
     Folders are written by threads while the workers go on. When it is left, also by an error, what
-    has begun is completed.
+    has begun is completed; but on Ctrl-C what is not being saved yet is given up.
 
     Args:
         setup: predictor and rule.
@@ -97,6 +101,7 @@ class OutputWriter:
         )
         self._drawing = threading.Lock()  # matplotlib's settings are the whole process's
         self._jobs: dict[str, Future[Outcome]] = {}
+        self._is_interrupted = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +112,8 @@ class OutputWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and not isinstance(error, Exception):
+            self._is_interrupted.set()
         self._pool.shutdown(cancel_futures=error is not None)
 
     def submit(self, recording: HeardRecording) -> None:
@@ -139,15 +146,18 @@ class OutputWriter:
             logger.exception("outputs of %s", recording.episode.name)
             return Outcome("failed", problem=f"{type(error).__name__}: {error}")
 
+    def _go_on(self) -> None:
+        if self._is_interrupted.is_set():
+            raise _InterruptedError("interrupted before its results were complete; run again")
+
     def _write(self, recording: HeardRecording) -> Outcome:
         episode, setup = recording.episode, self._setup
         facts = self._facts(recording)
-        if (num_alarms := self._kept_alarms(episode.name, facts)) is not None:
+        if (num_alarms := kept_alarms(self._folders, episode.name, facts)) is not None:
             return Outcome("kept", num_alarms)
         scored = _scored(recording, setup, self._scores)
-        sound = hear(
-            episode.audio.locate(self._notes.root), episode.num_frames, self._report.max_megabytes
-        )
+        source = episode.audio.locate(self._notes.root)
+        sound = hear(source, episode.num_frames, self._report.max_megabytes, self._go_on)
         if not seems_unchanged(episode.audio, self._notes.root):
             raise AudioError(
                 f"{episode.audio.path} has changed while the run was going on; run again"
@@ -170,7 +180,11 @@ class OutputWriter:
                 "report.html": render_recording_page(
                     scored, sound, png, _page_facts(recording, setup), missing_notes(missing)
                 ),
-                "prediction.json": {**facts, "num_alarms": len(scored.alarms)},
+                FACTS_FILE: lambda sizes: {
+                    **facts,
+                    "num_alarms": len(scored.alarms),
+                    "files": sizes,
+                },
             },
         )
         return Outcome("predicted", len(scored.alarms))
@@ -181,29 +195,6 @@ class OutputWriter:
         with self._drawing:
             recording_figure(scored, sound.peaks).savefig(png, format="png", dpi=_DPI)
         return png.getvalue()
-
-    def _kept_alarms(self, name: str, facts: Mapping[str, Any]) -> int | None:
-        """Return the number of alarms if the folder holds just what would be written now."""
-        if not self._folders.is_complete(name):
-            return None
-        try:
-            stored = dict(self._folders.load_file(name, "prediction.json"))
-            num_alarms = stored.pop("num_alarms", None)
-            changed = list(differences(stored, facts))
-        # Whatever is wrong with the file, the folder is written anew.
-        except Exception:
-            logger.warning("%s is damaged, and is written anew", self._folders.folder(name))
-            return None
-        if not changed and isinstance(num_alarms, int):
-            return num_alarms
-        if "recording.sha256" in changed:
-            logger.warning(
-                "%s: replaces the results of other audio of that name, %s",
-                *(name, stored["recording"].get("file")),
-            )
-        else:
-            logger.info("%s: written anew, changed: %s", name, ", ".join(changed))
-        return None
 
     def _facts(self, recording: HeardRecording) -> dict[str, Any]:
         """Return, as JSON, all that the outputs are made from."""
@@ -254,6 +245,7 @@ def _scored(recording: HeardRecording, setup: PredictionSetup, scores: Any) -> S
         name=episode.name,
         duration_seconds=episode.duration_seconds,
         event=header.event,
+        target=header.target,
         horizons=header.horizon_frames,
         main_horizon=header.shift_frames,
         users=users,
