@@ -2,6 +2,7 @@ import gc
 import itertools
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,7 @@ def test_a_push_that_is_interrupted_closes_it(
         patch.setattr(listener, "_score", interrupt)
         with pytest.raises(KeyboardInterrupt):
             listener.push(noise[0])
-    # Going on would miss sound without a word.
+    # Going on would miss sound without a word; the models may be in any state, and are loaded anew.
     with pytest.raises(PredictorError, match="closed"):
         listener.push(noise[0])
     assert wordless.predict(noise[0], RATE, words=[], **NOTHING).scores.shape == (50,)
@@ -222,6 +223,31 @@ def test_a_push_that_is_interrupted_closes_it(
 
 def interrupt(_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_handler_may_close_it_in_the_midst_of_a_push(
+    wordless: Predictor, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = wordless.listen(RATE)
+    score = listener._score
+    monkeypatch.setattr(listener, "_score", lambda rows: (listener.close(), score(rows))[1])
+    assert listener.push(noise[0]).scores.shape == (1, 51)
+    with pytest.raises(PredictorError, match="closed"):
+        listener.push(noise[0])
+
+
+def test_threads_that_open_at_once_share_the_models(wordless: Predictor) -> None:
+    fresh = loaded_again(wordless)
+    with ThreadPoolExecutor(3) as pool:
+        opened = [pool.submit(fresh.listen, RATE) for _ in range(3)]
+    failures = [one.exception() for one in opened]
+    assert sum(isinstance(failure, PredictorError) for failure in failures) == 2
+    assert len(fresh.loaded) == 1
+
+
+def test_rows_are_in_the_channels_order(separate: Predictor) -> None:
+    with separate.listen(RATE, 11) as listener:
+        assert listener.users == tuple(f"channel_{number}" for number in range(1, 12))
 
 
 def test_what_is_not_closed_is_closed_when_nobody_has_it(
@@ -290,6 +316,7 @@ def test_what_cannot_be_opened_leaves_the_models_free(predictor: Predictor) -> N
         ({"num_channels": 0}, "num_channels must be"),
         ({"num_channels": True}, "num_channels must be"),
         ({"sample_rate_hz": 0}, "samples a second"),
+        ({"sample_rate_hz": 4000}, "too few to be heard live"),
         ({"num_channels": 2, "user": "nobody"}, "no user 'nobody', only channel_1, channel_2"),
         ({"num_channels": 1, "with_words": True}, "heard as one stream"),
     ]:
@@ -303,7 +330,9 @@ def test_what_cannot_be_opened_leaves_the_models_free(predictor: Predictor) -> N
 def test_words_of_strangers_are_refused(predictor: Predictor, noise: np.ndarray) -> None:
     with predictor.listen(RATE, 2, user="channel_1", with_words=True) as listener:
         assert listener.users == ("channel_1",)
-        with pytest.raises(CorpusError, match="are of Robot, those of channel_1"):
+        with pytest.raises(
+            CorpusError, match="a word is of 'Robot', the speakers are channel_1, channel_2"
+        ):
             listener.push(noise, words=[(0.1, 0.3, "hi", "Robot")])
         with pytest.warns(MissingInputWarning, match="only words of channel_2 are read") as told:
             listener.push(noise[:, :0], words=[(0.1, 0.3, "hi", "channel_1")])

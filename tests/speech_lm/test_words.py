@@ -78,6 +78,13 @@ def test_a_word_that_comes_too_late_begins_at_once() -> None:
     assert made.read(4).tolist() == [20, 21, 22, PAD]
 
 
+def test_words_that_come_too_late_follow_one_another_and_then_what_is_due() -> None:
+    made = text_row()
+    made.read(4)
+    made.add([Word("you", 0.2, 0.25), Word("hi", 0.08, 0.15), Word("hello", 0.32, 0.6)])
+    assert made.read(6).tolist() == [10, 30, 20, 21, 22, PAD]
+
+
 def test_later_words_do_not_change_earlier_frames_at_words_end() -> None:
     early = [Word("hello", 0.08, 0.3)]
     late = [*early, Word("you", 0.5, 0.62)]  # ends in frame 7

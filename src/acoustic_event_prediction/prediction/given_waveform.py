@@ -75,6 +75,8 @@ def choose_pairs(
             channels, turns, source, **requirements.user_limits(user)
         )
     }
+    if source == "separated" and turns.empty:  # by number, not by name
+        pairs = {name: pairs[name] for name in channels if name in pairs}
     if user is not None:
         if user not in pairs:
             raise CorpusError(f"there is no user {user!r}, only {', '.join(pairs)}")

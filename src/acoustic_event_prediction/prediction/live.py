@@ -31,7 +31,7 @@ from acoustic_event_prediction.prediction.given_waveform import (
     warn_of_missing,
 )
 from acoustic_event_prediction.prediction.live_scores import LiveScores
-from acoustic_event_prediction.prediction.live_sound import LiveSound
+from acoustic_event_prediction.prediction.live_sound import LiveSound, check_format
 from acoustic_event_prediction.prediction.loaded_models import load_models
 from acoustic_event_prediction.prediction.missing import find_missing
 from acoustic_event_prediction.prediction.requirements import Requirements, choose_rule
@@ -39,8 +39,8 @@ from acoustic_event_prediction.prediction.streams import channel_names
 from acoustic_event_prediction.speech_lm.block_io import HostCopy, not_finite
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM
 from acoustic_event_prediction.speech_lm.episode_input import words_of
+from acoustic_event_prediction.speech_lm.extraction import open_text_row
 from acoustic_event_prediction.speech_lm.features import BlockPlan, FeatureStream
-from acoustic_event_prediction.speech_lm.words import TextRow
 
 _ENDLESS_FRAMES = 2**40
 _WARM_UP_FRAMES = 3
@@ -78,9 +78,11 @@ class Listener:
     ) -> None:
         choose_device(device)
         requirements = Requirements.of(predictor.header, chunk_frames=1, device=device)
-        self._lock = threading.Lock()
+        # A signal's handler may close it in the midst of a push of the same thread.
+        self._lock = threading.RLock()
+        self._is_pushing = self._is_closing = False
         self._num_channels = num_channels
-        self._sample_rate_hz = _check_format(num_channels, sample_rate_hz)
+        self._sample_rate_hz = check_format(num_channels, sample_rate_hz)
         turns = GivenTables.of(None, None, None, math.inf).turns
         self._pairs, source = choose_pairs(num_channels, turns, requirements, user)
         self._is_mixed = source == "mono"
@@ -103,18 +105,20 @@ class Listener:
         self._alarms = [AlarmState(self.rule) for _ in self.users] if self.rule else []
         self._dtype = requirements.settings.dtype
         self._sound = LiveSound(self._pairs, num_channels, self._sample_rate_hz, self._is_mixed)
-        models = load_models(predictor, requirements, checkpoint, device)
+        models = self._models = load_models(predictor, requirements, checkpoint, device)
         resources = contextlib.ExitStack()
         # Also closes what nobody closed, once nobody has it any more.
         self._close = weakref.finalize(self, resources.close)
         lm = resources.enter_context(models.use(to_listen=True))
         try:
             self._plan = BlockPlan.of(_ENDLESS_FRAMES, 1, requirements.settings.reset_every_seconds)
-            self._text = _text_rows(len(self.users), lm, requirements, self._plan)
+            text = requirements.settings.text
+            self._text = [open_text_row(self._plan, lm, text) for _ in self.users if text != "none"]
             self._padding = lm.temporal.tokens.text_padding
             self._stream = resources.enter_context(self._open_stream(lm, requirements))
             self._warm_up()
-        except BaseException:
+        except BaseException as error:
+            models.note(error)
             self._close()
             raise
         self._num_frames = 0  # that have been scored
@@ -133,9 +137,11 @@ class Listener:
         self.close()
 
     def close(self) -> None:
-        """Give the models back; nothing can be pushed after that."""
+        """Give the models back, after a push that is going on; nothing can be pushed after that."""
         with self._lock:
-            self._close()
+            self._is_closing = True
+            if not self._is_pushing:
+                self._close()
 
     @property
     def heard_seconds(self) -> float:
@@ -149,7 +155,7 @@ class Listener:
 
         The score of frame t, at t * 80 ms, comes with the sound before it: after N samples at
         24 kHz, frames 0 to N // 1920 are scored. At another rate it comes later by up to 40 ms
-        (8 kHz: 75 ms), the length of the resampler's filter.
+        (below 16 kHz: 80 ms), the length of the resampler's filter.
 
         Args:
             samples: floats of -1 to 1, [n] of one channel or [C, n]; any n, also 0.
@@ -165,20 +171,26 @@ class Listener:
             PredictorError: scores are not finite, or it is closed.
         """
         with self._lock:
-            if not self._close.alive:
+            if self._is_closing or not self._close.alive:
                 raise PredictorError("this listener is closed: open another with Predictor.listen")
             piece = self._check_samples(as_samples(samples))
             if words is not None:
                 self._add_words(words)
+            self._is_pushing = True
             try:
                 found = [] if self._num_frames else [self._score(self._stream.begin())]
                 for frame in self._sound.push(piece):
                     found.append(self._score(self._hear(frame)))
                 return self._collect(found)
-            except BaseException:
+            except BaseException as error:
                 # Part of the sound is heard, and the rest can't be made up for.
-                self._close()
+                self._is_closing = True
+                self._models.note(error)
                 raise
+            finally:
+                self._is_pushing = False
+                if self._is_closing:
+                    self._close()
 
     def _check_samples(self, samples: Array) -> Array:
         """Return the samples, float32 [n, C]."""
@@ -204,7 +216,12 @@ class Listener:
             raise CorpusError(
                 "words were pushed, but it was opened without them: open it with with_words=True"
             )
-        table.require_speakers(channel_names(self._num_channels))
+        channels = channel_names(self._num_channels)
+        if strange := [name for name in table.words["speaker"] if name not in channels]:
+            raise CorpusError(
+                f"a word is of {strange[0]!r}, the speakers are {', '.join(channels)}: name one of "
+                "them in its column speaker"
+            )
         read = {name for others in self._pairs.values() for name in others}
         if table.has_words_of_others(read):
             warn_of(f"only words of {', '.join(sorted(read))} are read: these are the user's own")
@@ -269,29 +286,3 @@ class Listener:
             features = self._stream.hear(silence, text)
         rows, _ = HostCopy.of(features, self._dtype).wait()
         self._predictor.horizon_scores(rows[:, 0])
-
-
-def _check_format(num_channels: int, sample_rate_hz: int) -> int:
-    """Return the rate as a whole number."""
-    is_number = isinstance(num_channels, int | np.integer) and not isinstance(num_channels, bool)
-    if not is_number or num_channels < 1:
-        raise CorpusError(f"num_channels must be a whole number of at least 1, got {num_channels}")
-    return HeldWaveform(np.zeros((num_channels, 1), np.float32), sample_rate_hz).sample_rate_hz
-
-
-def _text_rows(
-    num_users: int, lm: SpeechLM, requirements: Requirements, plan: BlockPlan
-) -> list[TextRow]:
-    """Return what the systems say, a row per user; none where no words are read."""
-    placement = requirements.settings.text
-    if placement == "none":
-        return []
-    return [
-        TextRow(
-            lm.tokenizer.encode,
-            placement=placement,
-            tokens=lm.temporal.tokens,
-            reset_frames=plan.reset_frames,
-        )
-        for _ in range(num_users)
-    ]

@@ -6,8 +6,12 @@ import numpy as np
 import torch
 
 from acoustic_event_prediction.audio import Resampler, Samples, mix_down
+from acoustic_event_prediction.audio_source import AudioFileError, HeldWaveform
+from acoustic_event_prediction.errors import CorpusError
 from acoustic_event_prediction.frames import MODEL_SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from acoustic_event_prediction.prediction.streams import channel_names
+
+_LOWEST_RATE_HZ = 8_000
 
 
 class LiveSound:
@@ -73,3 +77,24 @@ class LiveSound:
             torch.from_numpy(np.ascontiguousarray(held[:, start : start + SAMPLES_PER_FRAME]))
             for start in range(0, num_full, SAMPLES_PER_FRAME)
         ]
+
+
+def check_format(num_channels: int, sample_rate_hz: int) -> int:
+    """Return the rate as a whole number.
+
+    Raises:
+        CorpusError: no such number of channels.
+        AudioError: no such rate, or one that is too low to be heard live.
+    """
+    is_number = isinstance(num_channels, int | np.integer) and not isinstance(num_channels, bool)
+    if not is_number or num_channels < 1:
+        raise CorpusError(f"num_channels must be a whole number of at least 1, got {num_channels}")
+    one = HeldWaveform(np.zeros((num_channels, 1), np.float32), sample_rate_hz)
+    if one.sample_rate_hz < _LOWEST_RATE_HZ:
+        raise AudioFileError(
+            one,
+            f"{one.sample_rate_hz} samples a second are too few to be heard live: the resampler "
+            "would hold them back",
+            f"give sound of at least {_LOWEST_RATE_HZ} Hz",
+        )
+    return one.sample_rate_hz

@@ -14,6 +14,7 @@ from acoustic_event_prediction.prediction.requirements import Requirements, find
 from acoustic_event_prediction.speech_lm.checkpoint import SpeechLM, load_speech_lm
 
 _LOOK_AGAIN_SECONDS = 0.2
+_LOADING = threading.Lock()
 
 
 class LoadedModels:
@@ -21,12 +22,16 @@ class LoadedModels:
 
     Args:
         lm: the models.
+
+    Attributes:
+        is_spoiled: an interrupt may have left them in a state that nobody knows.
     """
 
     def __init__(self, lm: SpeechLM) -> None:
         self._lm = lm
         self._lock = threading.Lock()
         self._is_listening = False
+        self.is_spoiled = False
 
     @contextlib.contextmanager
     def use(self, *, to_listen: bool = False) -> Iterator[SpeechLM]:
@@ -47,9 +52,16 @@ class LoadedModels:
         self._is_listening = to_listen
         try:
             yield self._lm
+        except BaseException as error:
+            self.note(error)
+            raise
         finally:
             self._is_listening = False
             self._lock.release()
+
+    def note(self, error: BaseException) -> None:
+        """Take note of what ended their use: an interrupt may have left them half in a stream."""
+        self.is_spoiled = self.is_spoiled or not isinstance(error, Exception)
 
 
 def load_models(
@@ -71,9 +83,11 @@ def load_models(
     kind = choose_device(device)
     key = (None if checkpoint is None else os.path.abspath(checkpoint), kind)
     loaded: dict[tuple[str | None, str], LoadedModels] = predictor.loaded
-    if key not in loaded:
-        folder = None if checkpoint is None else Path(checkpoint)
-        found = find_checkpoint(predictor.header, predictor.path, only=folder)
-        precision = getattr(torch, requirements.settings.precision)
-        loaded[key] = LoadedModels(load_speech_lm(found, torch.device(kind), precision))
-    return loaded[key]
+    with _LOADING:
+        if key not in loaded or loaded[key].is_spoiled:
+            loaded.pop(key, None)
+            folder = None if checkpoint is None else Path(checkpoint)
+            found = find_checkpoint(predictor.header, predictor.path, only=folder)
+            precision = getattr(torch, requirements.settings.precision)
+            loaded[key] = LoadedModels(load_speech_lm(found, torch.device(kind), precision))
+        return loaded[key]

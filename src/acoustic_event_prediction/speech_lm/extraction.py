@@ -18,7 +18,7 @@ from acoustic_event_prediction.speech_lm.episode_input import (
 )
 from acoustic_event_prediction.speech_lm.features import BlockPlan, FeatureStream
 from acoustic_event_prediction.speech_lm.rows import OpenWriter, Row, open_rows, stream_indices
-from acoustic_event_prediction.speech_lm.words import TextRow, Word
+from acoustic_event_prediction.speech_lm.words import Placement, TextRow, Word
 
 
 def extract_batch(
@@ -148,11 +148,16 @@ def text_row(
     """
     if text == "none" or not words:
         return torch.full((plan.num_frames,), lm.temporal.tokens.text_padding)
-    row = TextRow(
+    row = open_text_row(plan, lm, text)
+    row.add(words)
+    return torch.from_numpy(row.read(plan.num_frames))
+
+
+def open_text_row(plan: BlockPlan, lm: SpeechLM, placement: Placement) -> TextRow:
+    """Return the text row of an assignment, to be read in blocks; see `text_row`."""
+    return TextRow(
         lm.tokenizer.encode,
-        placement=text,
+        placement=placement,
         tokens=lm.temporal.tokens,
         reset_frames=plan.reset_frames,
     )
-    row.add(words)
-    return torch.from_numpy(row.read(plan.num_frames))

@@ -57,17 +57,24 @@ class TextRow:
     def add(self, words: Iterable[Word]) -> None:
         """Give words, in any order; those without duration are left out.
 
-        A word whose frame has been read already begins in the next one; without the mark, which
-        would stand in a frame that has been read. Of two that begin in a frame the later stays.
+        Words whose frame has been read already follow one another from the next one on; without the
+        mark, which would stand in a frame that has been read. Of two others that begin in a frame
+        the later stays.
         """
-        for word in words:
+        for word in sorted(words, key=lambda word: word.onset):
             if not word.onset < word.offset:
                 continue
             seconds = word.onset if self._placement == "words" else word.offset
-            frame = max(int(frame_at(seconds)), self._frame)
+            due = int(frame_at(seconds))
+            frame, is_late = max(due, self._frame), due < self._frame
+            new = _Tokens(word.onset, self._encode(word.text.strip()), is_late)
             held = self._words.get(frame)
-            if held is None or word.onset >= held.onset:
-                self._words[frame] = _Tokens(word.onset, self._encode(word.text.strip()))
+            if held is not None and (is_late or held.is_late):
+                first, second = sorted((held, new), key=lambda tokens: tokens.onset)
+                ids, is_late = [*first.ids, *second.ids], is_late and held.is_late
+                self._words[frame] = _Tokens(second.onset, ids, is_late)
+            elif held is None or word.onset >= held.onset:
+                self._words[frame] = new
 
     def read(self, num_frames: int) -> npt.NDArray[np.int64]:
         """Return the tokens of the next frames, int64 [F]."""
@@ -93,7 +100,8 @@ class TextRow:
 
 
 class _Tokens(NamedTuple):
-    """Of a word: when it starts, in seconds, and what stands for it."""
+    """Of a word: when it starts, in seconds, what stands for it, and whether it came too late."""
 
     onset: float
     ids: list[int]
+    is_late: bool
