@@ -161,7 +161,7 @@ class Listener:
             samples: floats of -1 to 1, [n] of one channel or [C, n]; any n, also 0.
             words: that are new: rows of onset, offset (seconds since the first sound), text and
                 speaker (`channel_2`). They may come early: the system knows what it is about to
-                say. A word whose time is over stands in the next frame.
+                say. Words whose time is over follow one another from the next frame on.
 
         Raises:
             AudioError: samples of another type or shape, not finite, or far beyond full scale.
